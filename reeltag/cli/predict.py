@@ -18,6 +18,7 @@ from reeltag.data.class_list import ClassList
 from reeltag.data.dataset import Dataset
 from reeltag.data.folding import held_out_rows
 from reeltag.data.splits import Splits
+from reeltag.deploy.runtime import Runtime, scored_by
 from reeltag.inference.predict import predict
 from reeltag.inference.scoring import InferenceConfig
 from reeltag.inference.stream import Outcome, Output
@@ -62,6 +63,9 @@ class Predict:
     video_predictions: Path | None = None
     """Prediction file of whole videos, in place of that run; a class that a video's row does not
     list is no candidate."""
+    runtime: Runtime = "auto"
+    """What scores a run on a CPU in fp32: torch; onnx, a graph that is exported for it; auto clocks
+    both where a job would take PyTorch five minutes, and takes the faster."""
     overwrite: bool = False
     """Replace the file if it is there."""
     restart: bool = False
@@ -77,16 +81,21 @@ class Predict:
         tagger = any_tagger(self.checkpoint)
         splits = trained_splits(self.checkpoint, self.train, self.validate, self.test)
         data = Dataset.open(self.data, splits=splits, quiet=self.json)
-        outcome = predict(
-            tagger,
-            data,
-            out,
-            self._choices(),
-            split=self.split,
-            rows=self._rows(data),
-            run=find_run(self.checkpoint),
-            video_source=video_source(self.video_run, self.video_predictions),
-        )
+        choices, mine = self._choices(), self._rows(data)
+        scored = data.rows(self.split)
+        scored = scored if mine is None else scored[mine[scored]]
+        begun = None if self.restart else self.out
+        with scored_by(self.runtime, tagger, data, choices, rows=scored, out=begun) as scorer:
+            outcome = predict(
+                scorer,
+                data,
+                out,
+                choices,
+                split=self.split,
+                rows=mine,
+                run=find_run(self.checkpoint),
+                video_source=video_source(self.video_run, self.video_predictions),
+            )
         if self.json:
             print_json(_described(outcome))
         else:

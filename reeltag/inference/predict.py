@@ -204,7 +204,7 @@ def _about(
         per_class=choices.per_class,
         policy=str(choices.policy),
         blank_std=choices.blank_std,
-        device=choices.device_name(),
+        device=choices.device_name() + (" (onnxruntime)" if tagger.made_of else ""),
         batch_size=choices.batch_size,
         family=tagger.family,
         run="" if run is None else str(Path(run).resolve()),
@@ -223,12 +223,16 @@ def _settings(
         records.update(data.table[name].to_numpy()[rows].tobytes())
     settings = dataclasses.asdict(choices)
     settings["device"] = choices.device_name()
+    if tagger.made_of is not None:
+        settings["runtime"] = "onnx"
     policy = settings.pop("policy")
     return {**settings, **policy, "weights": weights_digest(tagger), "records": records.hexdigest()}
 
 
 def weights_digest(tagger: AnyTagger) -> str:
-    """Return a hash of the weights."""
+    """Return a hash of the weights; of a graph that scores for a run, of the run's."""
+    if tagger.made_of is not None:
+        return tagger.made_of
     weights = hashlib.blake2b(digest_size=8)
     for name, value in tagger.state_dict().items():
         weights.update(name.encode())

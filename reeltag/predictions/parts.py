@@ -189,6 +189,15 @@ def parts_of(out: Path) -> Path:
     return out.with_name(out.name + ".parts")
 
 
+def settings_in(folder: Path) -> Mapping[str, Any] | None:
+    """Return the settings of unfinished predictions; None where there are none to go on from."""
+    try:
+        settings = parse_json((folder / _STATE).read_text(encoding="utf-8"))["settings"]
+    except (OSError, ValueError, KeyError, TypeError):  # `PredictionParts` says what is wrong
+        return None
+    return settings if isinstance(settings, dict) else None
+
+
 def remove_left_parts(out: Path) -> None:
     """Remove the parts of a run that was killed when `out` was whole already, and say so.
 

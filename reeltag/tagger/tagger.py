@@ -51,6 +51,8 @@ class AnyTagger(nn.Module):
         class_names: C names.
         description: of the streams; None: as YouTube-8M published them.
         thresholds: of its classes, for `moments`; None: none were chosen.
+        made_of: digest of the weights of the run that it scores for; None: it is no graph that was
+            exported to score a run.
     """
 
     family: str
@@ -58,6 +60,7 @@ class AnyTagger(nn.Module):
     class_names: tuple[str, ...]
     description: Features | None = None
     thresholds: Thresholds | None = None
+    made_of: str | None = None
 
     @property
     def features(self) -> Features:

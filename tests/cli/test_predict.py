@@ -54,6 +54,14 @@ def test_predict_takes_the_splits_of_the_training(
     assert len({name for name, _, _ in pairs(tmp_path / "c", "videos")}) == 30
 
 
+def test_predict_raises_for_a_runtime_that_cannot_be(
+    data: Path, checkpoint: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    words = ["predict", str(checkpoint), "--data", str(data), "--out", str(tmp_path / "p")]
+    assert run([*words, "--runtime", "onnx", "--precision", "bf16", "--device", "cpu"]) == 2
+    assert "--runtime onnx: onnxruntime scores a run on a CPU, in fp32" in capfd.readouterr().err
+
+
 def test_predict_scores_segments_of_listed_classes(
     data: Path, checkpoint: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
