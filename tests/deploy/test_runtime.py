@@ -1,4 +1,4 @@
-"""Which runtime scores a run: the one that is wanted, or the faster; and the scores are the same."""
+"""Which runtime scores a run: the one that is wanted, or the faster; the scores are the same."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
