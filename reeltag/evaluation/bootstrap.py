@@ -7,6 +7,7 @@ looked up again. Letters in shapes: V videos, R replicates, C classes, N anythin
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 
 import numpy as np
 import torch
@@ -18,6 +19,7 @@ from reeltag.core.seeding import derive_seed
 from reeltag.metrics.video_weights import MOST_IN_BAG, VideoWeights
 
 _AT_ONCE = 120  # replicates: 128 bytes per video, two lines of the processor's cache
+_DRAWN = 16  # replicates that wait to be written into the table: a byte per video each
 _INSIDE = 95.0  # per cent of the replicates that are within an interval
 
 
@@ -50,7 +52,8 @@ class Bootstrap:
         for first in firsts if self._quiet or not what else track(firsts, f"bootstrap of {what}"):
             numbers = range(first, min(first + _AT_ONCE, self.replicates))
             with ThreadPoolExecutor(torch.get_num_threads()) as pool:
-                drawn = pool.map(self._draw, numbers)
+                some = (numbers[at : at + _DRAWN] for at in range(0, len(numbers), _DRAWN))
+                drawn = chain.from_iterable(pool.map(self._draw, of) for of in some)
                 weights = VideoWeights(drawn, self._num_videos, len(numbers))
             yield weights
 

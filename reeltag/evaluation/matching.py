@@ -45,13 +45,20 @@ class ScoredPairs:
 
     @staticmethod
     def concatenate(parts: list["ScoredPairs"]) -> "ScoredPairs":
-        """Return all pairs of `parts`, which may be none."""
-        return ScoredPairs(
-            np.concatenate([np.zeros(0, np.float32), *(part.scores for part in parts)]),
-            np.concatenate([np.zeros(0, np.int32), *(part.classes for part in parts)]),
-            np.concatenate([np.zeros(0, np.int32), *(part.owners for part in parts)]),
-            np.concatenate([np.zeros(0, np.bool_), *(part.hits for part in parts)]),
-        )
+        """Return all pairs of `parts`, which may be none.
+
+        The parts are let go column by column, so that the pairs are not held twice; `parts` is
+        empty afterwards.
+        """
+        columns = [
+            [np.zeros(0, dtype), *(getattr(part, name) for part in parts)]
+            for name, dtype in _COLUMNS.items()
+        ]
+        parts.clear()
+        return ScoredPairs(*(np.concatenate(columns.pop(0)) for _ in _COLUMNS))
+
+
+_COLUMNS = {"scores": np.float32, "classes": np.int32, "owners": np.int32, "hits": np.bool_}
 
 
 @dataclass(frozen=True, eq=False)

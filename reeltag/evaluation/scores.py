@@ -14,13 +14,14 @@ many videos with replacement; segments go with their video, and lists keep the c
 have in the data. A class that no drawn video has keeps the value that it has in the data, so that
 the means are over the same classes. A score that is undefined is None.
 
-Memory holds 13 bytes for each of a video's best 20 classes and for each rated pair, some 20 bytes
-for each row of the file, and 128 for each video while replicates are drawn; longer rows are read
-again, some classes at a time, for the mAP.
+Memory holds 13 bytes for each of a video's best 20 classes and for each rated pair, 35 more for
+each while they are ranked, some 20 bytes for each row of the file, and 160 for each video while
+replicates are drawn; longer rows are read again, some classes at a time, for the mAP.
 
 Letters in shapes: V videos, C classes, R replicates of the bootstrap.
 """
 
+import dataclasses
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -173,7 +174,7 @@ def _score_videos(
     found = joined.read_videos(top_k)
     owners, categories = truth.labels.row_of_entry(), truth.labels.classes
     pairs, everything = found.pairs, np.zeros_like(categories)
-    one_list = ScoredPairs(pairs.scores, np.zeros_like(pairs.classes), pairs.owners, pairs.hits)
+    one_list = dataclasses.replace(pairs, classes=np.broadcast_to(np.int32(0), len(pairs.classes)))
     gap = _class_scores([one_list], ClassCounts(everything, owners, 1), draws, "GAP")
     scores[f"gap@{top_k}"] = Score(float(gap.precision[0]), gap.replicates[0].numpy())
     by_video = np.stack([found.hit_at_one, found.precision])
@@ -236,6 +237,7 @@ def _class_scores(
         )
         precision += ranking.average_precision(positives.counts)
         weighted = WeightedRanking(ranking, torch.from_numpy(pairs.owners))
+        del ranking  # 8 bytes per pair, which the replicates can do without
         done = 0
         for weights in draws.weights(what):
             part = slice(done, done + weights.replicates)
