@@ -59,9 +59,9 @@ def _records() -> list[tuple[bytes, bytes]]:
 
 
 def write_run(folder: Path) -> None:
-    """Write a run folder of a small model with random weights, for these records."""
+    """Write a run folder of a logistic regression with random weights, for these records."""
     torch.manual_seed(0)
-    config = model_config("moe", num_classes=CLASSES, dims=(WIDTH,))
+    config = model_config("logistic", num_classes=CLASSES, dims=(WIDTH,))
     tagger = Tagger(config, [("rgb", WIDTH)], [f"class {c}" for c in range(CLASSES)])
     folder.mkdir()
     tagger.save_weights(folder)
