@@ -11,19 +11,24 @@ import resource
 import statistics
 import time
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from typing import Any
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from benchmarks.environment import machine
 from benchmarks.figure import figure
+from benchmarks.originals import originals
 from benchmarks.results import Row
 from reeltag.core.console import say
 from reeltag.core.system.allocator import keep_freed_memory
+from reeltag.layers.wide_linear import factor_gradients
 from reeltag.losses.cross_entropy import binary_cross_entropy
 from reeltag.models import families, model_config, penalty
+from reeltag.training.config import Optimisation
+from reeltag.training.optimiser import clip_per_tensor, make_optimiser
 
 VIDEO_LEVEL = {
     "logistic",
@@ -36,24 +41,8 @@ VIDEO_LEVEL = {
     "sub_nets",
     "second_level",
 }
-TENSORFLOW = {  # videos/s of the originals on two such cores, lowest and highest
-    "nextvlad_8g_k128": (28.9, 32.7),
-    "mix_nextvlad_3x_k112_r16": (10.5, 10.5),
-    "netvlad_k256_h1024": (38.1, 41.6),
-    "soft_dbow_k8000_h1024": (16.5, 16.5),
-    "dbof_k8192_h1024": (108.0, 108.0),
-    "moe_16": (350.0, 364.0),
-    "moe_2": (1650.0, 1650.0),
-    "lstm_2x1024": (6.3, 6.3),
-    "lstm_willow_2x1024": (11.2, 11.2),
-    "gru_2x1200": (6.5, 6.5),
-}
-FRAMES = {"lstm_2x1024": 300}  # where a variant has others than its family's recipe
-FASTER = 2.0  # than TensorFlow, by the middle of its figures
 SMALLER = {  # variant -> videos per step: the authors' takes minutes, or is for two GPUs
-    "nextvlad_8g_k128": 80,
     "nextvlad_8g_k112_r16": 80,
-    "mix_nextvlad_3x_k112_r16": 80,
     "attention_net_3x1024": 32,
     "multi_attention_decision_h4": 8,
     "linear_combinations_1": 128,
@@ -75,6 +64,7 @@ MORE = (
     "resnet_like_1024",
 )  # in addition to the first of each family
 TIMED = 2.0  # seconds of steps, at most, for one figure
+COMPARED = 10.0  # the same where there is an original to compare with
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,25 +76,25 @@ class Case:
     batch: int
     frames: int
 
-    @property
-    def target(self) -> str | None:
-        """Videos/s to reach, where the original's are known."""
-        found = TENSORFLOW.get(self.variant)
-        return None if found is None else f">= {FASTER * sum(found) / 2:g}"
-
 
 def cases() -> list[Case]:
-    """Return the first variant of every family, and those that TENSORFLOW or MORE names."""
+    """Return the first variant of every family, those with an original, and those of MORE.
+
+    Where there is an original, its batch and number of frames are taken.
+    """
     chosen = []
     for family in families():
         for place, variant in enumerate(family.variants):
-            if place == 0 or variant in TENSORFLOW or variant in MORE:
-                drawn = family.recipe.get("frames", {}).get("num_frames", 300)
-                frames = FRAMES.get(variant, drawn)
+            original = originals().get(variant)
+            if original is not None:
+                sizes = {"batch": original.batch, "frames": original.frames}
+            elif place == 0 or variant in MORE:
+                drawn = family.recipe.get("frames", {}).get("num_frames", 300) or 300
                 batch = SMALLER.get(variant, family.recipe["batch_size"])
-                name = family.name
-                level = 1 if name in VIDEO_LEVEL else frames or 300
-                chosen.append(Case(family=name, variant=variant, batch=batch, frames=level))
+                sizes = {"batch": batch, "frames": 1 if family.name in VIDEO_LEVEL else drawn}
+            else:
+                continue
+            chosen.append(Case(family=family.name, variant=variant, **sizes))
     return chosen
 
 
@@ -114,10 +104,36 @@ def parts() -> dict[str, str]:
 
 
 def run(quick: bool, only: Collection[str] = ()) -> list[Row]:
-    """Return a row for each model (of `only`, if any) and precision."""
+    """Return a row for each model (of `only`, if any) and precision, and its ratio to a peer."""
     precisions = ["fp32"] + (["bf16"] if has_bfloat16() else [])
-    chosen = [case for case in cases() if not only or case.variant in only]
-    return [_row(case, precision, quick) for case in chosen for precision in precisions]
+    rows = []
+    for case in cases():
+        if not only or case.variant in only:
+            of_case = [_row(case, precision, quick) for precision in precisions]
+            rows += of_case + ([] if quick else ratio_rows(case.variant, of_case[-1], machine()))
+    return rows
+
+
+def ratio_rows(variant: str, row: Row, where: str) -> list[Row]:
+    """Return a row with the ratio of our rate to that of the original, where there is one.
+
+    It has no target on another machine than the original's: then the ratio says nothing.
+
+    Args:
+        variant: of the model.
+        row: its rate in the precision that is compared.
+        where: it was measured, as `environment.machine` names it.
+    """
+    original = originals().get(variant)
+    if original is None:
+        return []
+    details: dict[str, Any] = asdict(original)
+    ratio = original.ratio({**row, "machine": where})
+    if ratio is None:
+        say(f"{variant}: not compared; the original ran on {original.source.machine}, this {where}")
+        return []
+    name = row["name"].replace("train", "ratio", 1)
+    return [figure(name, ratio, "times TensorFlow", f">= {original.target:g}", details)]
 
 
 def _row(case: Case, precision: str, quick: bool) -> Row:
@@ -128,8 +144,7 @@ def _row(case: Case, precision: str, quick: bool) -> Row:
         details = pool.apply(measure, (case, precision, quick))
     value = details["videos_per_second"]
     say(f"{case.variant} {precision}: {value} videos/s")
-    target = case.target if precision == "bf16" else None
-    return figure(f"train {case.variant} {precision}", value, "videos/s", target, details)
+    return figure(f"train {case.variant} {precision}", value, "videos/s", details=details)
 
 
 @cache
@@ -163,7 +178,8 @@ def measure(case: Case, precision: str, quick: bool) -> Row:
     config: Any = model_config(case.variant)
     config = replace(config, num_classes=386) if quick else config
     model = config.build().train()
-    adam = torch.optim.Adam(model.parameters(), lr=2e-4, fused=True)
+    factor_gradients(model)
+    adam = make_optimiser(model.parameters(), Optimisation())
     x = torch.nn.functional.normalize(torch.randn(case.batch, case.frames, 1152), dim=-1)
     mask = torch.ones(case.batch, case.frames, dtype=torch.bool)
     labels = (torch.rand(case.batch, config.num_classes) < 1e-3).float()
@@ -173,10 +189,11 @@ def measure(case: Case, precision: str, quick: bool) -> Row:
             loss = binary_cross_entropy(model(x, mask), labels).mean() + penalty(model)
         adam.zero_grad()
         loss.backward()
-        clip_per_tensor([p.grad for p in model.parameters() if p.grad is not None])
+        clip_per_tensor(model.parameters(), 1.0)
         adam.step()
 
-    times = seconds_of(9, step, at_most=2.0 if quick else TIMED)
+    seconds = COMPARED if case.variant in originals() else TIMED
+    times = seconds_of(9, step, at_most=2.0 if quick else seconds)
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     counted = {torch.ops.mkldnn._linear_pointwise: _linear_flops}
     with FlopCounterMode(display=False, custom_mapping=counted) as counter:
@@ -196,7 +213,6 @@ def measure(case: Case, precision: str, quick: bool) -> Row:
         "matmul_gflop_s": round(rate / 1e9, 1),
         "fraction_of_matmul_rate": round(flops / seconds / rate, 3),
         "videos_per_second_at_matmul_rate": round(case.batch * rate / max(flops, 1), 1),
-        "tensorflow": TENSORFLOW.get(case.variant),
         "threads": torch.get_num_threads(),
     }
 
@@ -212,11 +228,3 @@ def matmul_rate(dtype: torch.dtype) -> float:
     """Return the operations per second of a large matrix product."""
     left, right = torch.randn(24_000, 1024).to(dtype), torch.randn(1024, 2048).to(dtype)
     return 2 * left.shape[0] * right.numel() / min(seconds_of(3, lambda: left @ right))
-
-
-def clip_per_tensor(gradients: list[torch.Tensor]) -> None:
-    """Scale each gradient to norm 1 at most, as the papers do."""
-    norms = torch._foreach_norm(gradients)
-    long = [(g, n) for g, n in zip(gradients, norms, strict=True) if n > 1]
-    if long:
-        torch._foreach_div_([g for g, _ in long], [n for _, n in long])

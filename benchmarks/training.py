@@ -24,6 +24,7 @@ from reeltag.data.dataset import Dataset
 from reeltag.data.loader import Loader
 from reeltag.data.records.example import Values, encode_sequence_example
 from reeltag.data.records.tfrecord import TFRecordWriter
+from reeltag.layers.wide_linear import factor_gradients
 from reeltag.models import nextvlad
 from reeltag.tagger.tagger import Tagger
 from reeltag.training.config import Optimisation
@@ -71,6 +72,7 @@ def _step(quick: bool) -> Callable[[FrameBatch], None]:
     config = nextvlad.Config(num_clusters=8, hidden=64) if quick else nextvlad.Config()
     names = [str(c) for c in range(config.num_classes)]
     tagger = Tagger(config, STREAMS, names).train()
+    factor_gradients(tagger)
     optimiser = make_optimiser(tagger.parameters(), Optimisation())
     bf16 = has_bfloat16()
 

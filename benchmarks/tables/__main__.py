@@ -29,7 +29,7 @@ def pages() -> dict[str, Tables]:
     return {
         "README.md": {"measured": readme.measured},
         "docs/results/index.md": {"quality": quality.quality, "speed": speed.speed},
-        "docs/results/models.md": {"zoo": quality.zoo, "rates": speed.rates},
+        "docs/results/models.md": {"zoo": quality.zoo, "rates": speed.rates, "peers": speed.peers},
         "docs/results/own-features.md": {
             "variants": own_features.variants,
             "import_speeds": own_features.speeds,
