@@ -115,7 +115,10 @@ def _title(pair: Pair) -> str:
 
 
 def _rows(unit: Unit, checkout: Path, *, quick: bool) -> list[Row]:
-    """Return the rows of a unit, measured in a fresh process in a checkout."""
+    """Return the rows of a unit, measured in a fresh process in a checkout.
+
+    Ratios to a peer's fixed rate are left out: they say again what their rates say.
+    """
     root = checkout.resolve()
     command = [sys.executable, "-c", RUN, unit.benchmark, unit.part or "", "quick" if quick else ""]
     done = subprocess.run(
@@ -127,7 +130,7 @@ def _rows(unit: Unit, checkout: Path, *, quick: bool) -> list[Row]:
         check=True,
     )
     rows: list[Row] = json.loads(done.stdout.splitlines()[-1])
-    return rows
+    return [row for row in rows if not row["name"].startswith("ratio ")]
 
 
 if __name__ == "__main__":
