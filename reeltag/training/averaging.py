@@ -62,6 +62,10 @@ class Averaging(WeightAveraging):
         """Go where the weights went; a training that is to be longer may have begun too early."""
         assert self._average_model is not None
         self._average_model.module.to(pl_module.device)  # the count stays: reading it is no wait
+        pairs = zip(self._average_model.module.parameters(), pl_module.parameters(), strict=True)
+        for average, weight in pairs:
+            if average.stride() != weight.stride():  # wide layers, see `factor_gradients`
+                average.data = torch.empty_like(weight).copy_(average)
         if trainer.global_step < self.first:
             self._average_model.n_averaged.zero_()
 

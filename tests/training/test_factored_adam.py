@@ -167,12 +167,20 @@ MODEL = dataclasses.replace(netvlad.TINY, hidden=8)
 OPTIM = Optimisation(learning_rate=0.01)
 
 
-@pytest.mark.parametrize("clip", ["per-tensor", "global", "none"])
+@pytest.mark.parametrize(
+    "optim",
+    [
+        dataclasses.replace(OPTIM, clip="global"),
+        dataclasses.replace(OPTIM, clip="none"),
+        dataclasses.replace(OPTIM, ema=0.5),
+    ],
+    ids=["global", "none", "per-tensor and averaged"],
+)
 def test_training_with_factored_gradients_gives_the_same_weights(
-    clip: str, corpus: Path, tmp_path: Path, request: pytest.FixtureRequest
+    optim: Optimisation, corpus: Path, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     data = Dataset.open(corpus, quiet=True)
-    recipe = dataclasses.replace(RECIPE, optim=dataclasses.replace(OPTIM, clip=cast(Any, clip)))
+    recipe = dataclasses.replace(RECIPE, optim=optim)
     train(data, tmp_path / "plain", MODEL, recipe)
     request.getfixturevalue("small_is_wide")
     train(data, tmp_path / "factored", MODEL, recipe)
