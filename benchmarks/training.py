@@ -31,6 +31,7 @@ from reeltag.training.config import Optimisation
 from reeltag.training.objectives import supervised
 from reeltag.training.optimiser import clip_per_tensor, make_optimiser
 
+Step = Callable[[FrameBatch], None]
 TARGET = "<= 3 %"
 STREAMS = (("rgb", 1024), ("audio", 128))
 
@@ -46,7 +47,7 @@ def run(quick: bool) -> list[Row]:
         loader = Loader(items, batch_size=batch_size, shuffle="global", reuse_buffers=True)
         batches = loader.endless()
         still = next(iter(Loader(items, batch_size=batch_size)))
-        step = _step(quick)
+        step = training_step(quick)
         seconds: dict[str, list[float]] = {"memory": [], "files": []}
         step(still)
         for _ in range(turns):
@@ -67,7 +68,8 @@ def run(quick: bool) -> list[Row]:
     return [*rows, figure("slower from files by", round(100 * slower, 2), "%", TARGET)]
 
 
-def _step(quick: bool) -> Callable[[FrameBatch], None]:
+def training_step(quick: bool) -> Step:
+    """Return a step of training NeXtVLAD on a batch."""
     torch.manual_seed(0)
     config = nextvlad.Config(num_clusters=8, hidden=64) if quick else nextvlad.Config()
     names = [str(c) for c in range(config.num_classes)]
@@ -87,7 +89,7 @@ def _step(quick: bool) -> Callable[[FrameBatch], None]:
     return step
 
 
-def _time(step: Callable[[FrameBatch], None], take: Callable[[], FrameBatch], steps: int) -> float:
+def _time(step: Step, take: Callable[[], FrameBatch], steps: int) -> float:
     """Return seconds per step, taking the batch included."""
     began = time.perf_counter()
     for _ in range(steps):
@@ -99,7 +101,12 @@ def _write(folder: Path, num_videos: int) -> None:
     rng = np.random.default_rng(0)
     with TFRecordWriter(folder / "train0000.tfrecord") as writer:
         for number in range(num_videos):
-            frames = {n: rng.integers(0, 256, (300, w), dtype=np.uint8) for n, w in STREAMS}
-            labels = np.unique(rng.integers(0, 3862, 3))
-            context: dict[str, Values] = {"id": [f"v{number}".encode()], "labels": labels}
-            writer.write(encode_sequence_example(context, frames))
+            writer.write(random_record(f"v{number}", rng))
+
+
+def random_record(name: str, rng: np.random.Generator) -> bytes:
+    """Return a record of 300 frames of random bytes with the id `name`."""
+    frames = {n: rng.integers(0, 256, (300, w), dtype=np.uint8) for n, w in STREAMS}
+    labels = np.unique(rng.integers(0, 3862, 3))
+    context: dict[str, Values] = {"id": [name.encode()], "labels": labels}
+    return encode_sequence_example(context, frames)

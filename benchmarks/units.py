@@ -19,6 +19,7 @@ NAMES = (
     "metrics",
     "models",
     "training",
+    "remote",
     "augmentation",
     "neighbours",
     "relation",

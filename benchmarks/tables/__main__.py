@@ -44,6 +44,7 @@ def pages() -> dict[str, Tables]:
             "decoding": speed.figures_of("decoding"),
             "similar": speed.figures_of("similar"),
         },
+        "docs/how-to/remote-archives.md": {"remote": speed.figures_of("remote")},
         "docs/reference/departures.md": {"moments": techniques.moments},
         "docs/explanation/techniques.md": {"summary": techniques.summary},
         "docs/results/techniques.md": {"costs": techniques.costs, **techniques.techniques()},

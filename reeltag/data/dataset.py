@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from reeltag.core.addresses import address_of
 from reeltag.core.console import say
 from reeltag.core.errors import DataError
 from reeltag.core.files import PathLike, to_paths
@@ -276,10 +277,26 @@ def _chosen(data: Path, kind: AnnotationKind, given: Files, index: Index) -> tup
         if _are_in_records(index, kind):
             say(f"{kind} are those of {found}, in place of those in the records")
         return (found,)
-    files = tuple(file.resolve() for file in to_paths(given))
+    files = tuple(_whole(file, index) for file in to_paths(given))
     if len(files) > 1:
         say(f"{kind} are those of {' and '.join(map(str, files))}, joined")
     return files
+
+
+def _whole(file: Path, index: Index) -> Path:
+    """Return the absolute path of a file; of one in the object store of the data, its copy."""
+    address = address_of(file)
+    if address is None:
+        return file.resolve()
+    found = index.mirror.local_file(address) if index.mirror else None
+    if found is None:
+        raise DataError(
+            "is not read: such files are in the folder of the data, labels.csv or ratings.csv, or "
+            "on this machine",
+            where=address,
+            hint="Copy it to one of these.",
+        )
+    return found
 
 
 def _are_in_records(index: Index, kind: AnnotationKind) -> bool:

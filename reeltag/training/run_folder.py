@@ -18,8 +18,9 @@ from reeltag.core.console import say
 from reeltag.core.errors import DataError
 from reeltag.core.fields import entry, from_json
 from reeltag.data.class_list import ClassList
-from reeltag.data.dataset import Dataset, FileSource
+from reeltag.data.dataset import Dataset, FileSource, files_of_source
 from reeltag.data.items import VideoSet
+from reeltag.data.remote.mirror import Mirror
 from reeltag.data.splits import Splits
 from reeltag.tagger.tagger import Tagger
 from reeltag.training.config import Recipe
@@ -41,7 +42,7 @@ def describe(tagger: Tagger, items: VideoSet, recipe: Recipe) -> dict[str, Any]:
         "data": {
             "root": data.whole_location,
             **({} if listed else {"classes": "classes.csv"}),
-            **{name: source_entry(file) for name, file in data.sources.items()},
+            **{name: source_entry(file, data.index.mirror) for name, file in data.sources.items()},
             "splits": dataclasses.asdict(data.splits),
             "streams": [name for name, _ in tagger.streams],
             "num_classes": data.num_classes,
@@ -121,7 +122,7 @@ def open_data(
         value = given.get(name, [])
         some = [value] if isinstance(value, str) else value
         found = from_json(tuple[str, ...], some, where=where, field=f"data.{name}")
-        return tuple(run / file for file in found)
+        return tuple(path_in(run, file) for file in found)
 
     root = path("root") if moved is None else moved
     if not address_of(root) and not root.exists():
@@ -140,9 +141,15 @@ def open_data(
     )
 
 
-def source_entry(source: FileSource) -> str | list[str]:
-    """Return an entry of `Dataset.sources` as config.json holds it."""
-    return str(source) if isinstance(source, Path) else [str(file) for file in source]
+def source_entry(source: FileSource, mirror: Mirror | None = None) -> str | list[str]:
+    """Return an entry of `Dataset.sources` as config.json holds it.
+
+    Args:
+        source: the entry.
+        mirror: of remote data, whose own files are held by their addresses.
+    """
+    words = [(mirror and mirror.file_address(of)) or str(of) for of in files_of_source(source)]
+    return words[0] if isinstance(source, Path) else words
 
 
 def steps_done(checkpoint: Path, module: nn.Module) -> int:

@@ -23,7 +23,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from reeltag.core.errors import ConfigError, DataError
+from reeltag.core.errors import ConfigError, DataError, OutputError
 from reeltag.core.files import whole_file
 from reeltag.core.formatting import format_size
 from reeltag.core.locks import try_lock
@@ -107,13 +107,14 @@ class ShardCache:
         Raises:
             DataError: it cannot be reached, or is not as it was listed.
             ConfigError: it is larger than all that may be kept.
-            OutputError: the disk is full.
+            OutputError: the disk is full, or does not keep the times of files.
         """
         path = self.path(shard)
         while not self.is_here(shard):
             with try_lock(path.with_name(path.name + _LOCK)) as is_ours:
                 if is_ours and not self.is_here(shard):
                     self._download(shard, path)
+                    self._check_kept(shard, path)
             if not is_ours:
                 time.sleep(_POLL)
         return path
@@ -130,6 +131,15 @@ class ShardCache:
             where=self.store.place(shard.name),
             hint="Run the command again: changed shards are indexed again.",
         )
+
+    def _check_kept(self, shard: RemoteObject, path: Path) -> None:
+        """Raise OutputError where a disk does not keep the size and the time of a file."""
+        if path.exists() and not self.is_here(shard):
+            raise OutputError(
+                "has another time than it was given, in whole seconds",
+                where=path,
+                hint=f"Set {FOLDER} to a folder on another disk.",
+            )
 
     def copy(self, of: RemoteObject, path: Path) -> None:
         """Copy an object to a file, which appears whole; errors as `fetch`."""

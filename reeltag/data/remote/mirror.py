@@ -70,6 +70,18 @@ class Mirror:
             for of in self.shards
         ]
 
+    def file_address(self, path: Path) -> str | None:
+        """Return the address of a small file in the folder; None for another file."""
+        if not path.is_relative_to(self.folder):
+            return None
+        return self.cache.store.place(path.relative_to(self.folder).as_posix())
+
+    def local_file(self, address: str) -> Path | None:
+        """Return where a small file of the address is on this machine; None for another one."""
+        names = {self.cache.store.place(of.name): of.name for of in self.files}
+        path = self.folder / names.get(address, "")
+        return path if path.is_file() else None
+
     def source(self, name: str) -> RemoteShard:
         """Return a shard as a source of bytes, to be read through once.
 

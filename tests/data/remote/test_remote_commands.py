@@ -1,6 +1,7 @@
 """Commands whose DATA is an address: those that read take it, those that write refuse it."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -21,15 +22,19 @@ def address(bucket: Bucket, tmp_path: Path) -> str:
 
 
 def test_training_predictions_and_scores_are_of_an_address(
-    address: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    bucket: Bucket, address: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    ids = opened(address).table["id"].to_pylist()
+    labels = "id,class\n" + "".join(f"{name},{at % 3}\n" for at, name in enumerate(ids))
+    bucket.write("data/labels.csv", labels.encode())
     out, scores = tmp_path / "run", tmp_path / "p.parquet"
     command = ["train", "logistic", "--data", address, "--out", str(out), "--batch-size", "8"]
     assert run([*command, "--max-steps", "2"]) == 0
     shown = capsys.readouterr()
     assert "order: shard after shard" in shown.err and f"--data {address}" in shown.err + shown.out
     config = json.loads((out / "config.json").read_text())
-    assert config["data"]["root"] == address
+    assert (config["data"]["root"], config["data"]["labels"]) == (address, f"{address}/labels.csv")
+    shutil.rmtree(tmp_path / "cache")  # as on another machine
     config["recipe"]["max_steps"] = 4
     write_json(out / "config.json", config)
     assert run(["train", "--resume", str(out)]) == 0

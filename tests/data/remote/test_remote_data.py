@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from reeltag.core.errors import ConfigError, DataError
+from reeltag.core.errors import ConfigError, DataError, OutputError
 from reeltag.data import dataset as dataset_module
 from reeltag.data.dataset import Dataset
 from reeltag.data.findings import find
@@ -17,9 +17,11 @@ from reeltag.data.items import VideoSet
 from reeltag.data.loader import Loader, ReadConfig
 from reeltag.data.remote import cache, ranged
 from reeltag.data.remote.mirror import Mirror
+from reeltag.data.remote.store import ObjectStore
 from reeltag.data.shards import ShardFiles, read_record
 from tests.data.corpora import many_videos
 from tests.data.remote.buckets import Bucket, reads
+from tests.processes import wait_until
 
 NUM_SHARDS = 6
 
@@ -144,6 +146,37 @@ def test_data_larger_than_the_cache_are_indexed_in_passing(
     times = Counter(place for place in seen if place[0].endswith("tfrecord"))
     assert max(end - begin for _, begin, end in times) == block < size
     assert not [place for place, number in times.items() if number > 2]  # probe and scan
+
+
+def test_shard_that_changes_while_it_is_indexed_in_passing_is_an_error(
+    bucket: Bucket, local: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ranged, "BLOCK", 1000)
+    monkeypatch.setattr("reeltag.data.records.file_bytes._AHEAD", 1000)
+    address = bucket.put(local.path)
+    monkeypatch.setenv("REELTAG_CACHE_GB", "1e-9")
+    other, read = (local.path / "train03.tfrecord").read_bytes(), ObjectStore.read
+
+    def changing(self: ObjectStore, name: str, begin: int, end: int) -> bytes:
+        some = read(self, name, begin, end)
+        if name == "train02.tfrecord" and begin == 1000:
+            bucket.write("data/train02.tfrecord", other[: len(other) // 2])
+        return some
+
+    monkeypatch.setattr(ObjectStore, "read", changing)
+    with pytest.raises(DataError, match=r"^s3://.*/train02.tfrecord: has changed since"):
+        opened(address)
+
+
+def test_shards_are_fetched_before_they_are_read(
+    bucket: Bucket, local: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = opened(bucket.put(local.path))
+    forget_shards(data)
+    mirror = mirror_of(data)
+    batches = iter(in_order(data.videos("all"), reading=ReadConfig(prefetch=1)))
+    next(batches)  # of 15, the next two are made meanwhile
+    wait_until(lambda: all(mirror.cache.is_here(shard) for shard in mirror.shards))
 
 
 def test_epoch_keeps_no_more_shards_than_the_cache_holds(
@@ -299,6 +332,23 @@ def test_look_into_remote_data_reads_few_shards(
     assert any("20 records looked into" in finding.why for finding in found) or not [
         finding for finding in found if finding.topic == "not used"
     ]
+
+
+def test_file_of_another_address_is_not_read(bucket: Bucket, local: Dataset) -> None:
+    address = bucket.put(local.path)
+    bucket.write("other/labels.csv", b"id,class\n0-0,1\n")
+    with pytest.raises(DataError, match="^s3://.*/other/labels.csv: is not read: such files are"):
+        Dataset.open(address, labels=f"s3://{bucket.name}/other/labels.csv", jobs=1, quiet=True)
+
+
+def test_disk_that_keeps_other_times_is_named(
+    bucket: Bucket, local: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = opened(bucket.put(local.path))
+    forget_shards(data)
+    monkeypatch.setattr("os.utime", lambda *_, **__: None)
+    with pytest.raises(OutputError, match="has another time .*\n.*REELTAG_CACHE"):
+        ShardFiles(data.index).read(0, 0, 10)
 
 
 def test_what_is_not_read_of_an_address_is_named(bucket: Bucket, local: Dataset) -> None:

@@ -9,7 +9,8 @@ import pytest
 from reeltag.core.addresses import address_of, check_is_local, path_in
 from reeltag.core.errors import DataError, OutputError
 from reeltag.core.files import whole_file
-from reeltag.data.remote.store import ObjectStore
+from reeltag.data.remote import store
+from reeltag.data.remote.store import ObjectStore, reaching_store
 from tests.data.remote.buckets import Bucket
 
 
@@ -61,23 +62,24 @@ def test_store_lists_and_reads_objects(bucket: Bucket) -> None:
     bucket.write("data/a/one", b"0123456789")
     bucket.write("data/two", b"")
     bucket.write("database/other", b"x")
-    store = ObjectStore(bucket.address())
-    one, two = store.objects()
+    found = ObjectStore(bucket.address())
+    one, two = found.objects()
     assert (one.name, one.size, two.name, two.size) == ("a/one", 10, "two", 0)
     assert one.identity != two.identity and one.modified_s > 1_500_000_000
-    assert store.read("a/one", 3, 6) == b"345" and store.read("a/one", 8, 20) == b"89"
-    assert [of.name for of in store.here()] == ["two"]
+    assert found.read("a/one", 3, 6) == b"345" and found.read("a/one", 8, 20) == b"89"
+    assert found.read("a/one", 10, 20) == b"" == found.read("a/one", 5, 5)
+    assert [of.name for of in found.here()] == ["two"]
     (alone,) = ObjectStore(bucket.address("data/a/one")).objects()
     assert alone.name == "" and alone.is_same(one)
 
 
 def test_store_sees_that_an_object_has_changed(bucket: Bucket) -> None:
     bucket.write("data/a", b"one")
-    store = ObjectStore(bucket.address())
-    (before,) = store.objects()
-    assert store.look("a").is_same(before)
+    found = ObjectStore(bucket.address())
+    (before,) = found.objects()
+    assert found.look("a").is_same(before)
     bucket.write("data/a", b"two")
-    assert not store.look("a").is_same(before) and not store.objects()[0].is_same(before)
+    assert not found.look("a").is_same(before) and not found.objects()[0].is_same(before)
 
 
 def test_store_names_what_is_not_there(bucket: Bucket) -> None:
@@ -92,6 +94,71 @@ def test_store_names_what_is_not_there(bucket: Bucket) -> None:
 def test_store_of_another_kind_is_refused() -> None:
     with pytest.raises(DataError, match="^https://a.test/data: data are read from gs://, hf://"):
         ObjectStore("https://a.test/data").objects()
+
+
+class HttpError(Exception):
+    """What gcsfs raises."""
+
+    code = 403
+
+
+@pytest.mark.parametrize(
+    ("address", "error", "what", "hint"),
+    [
+        ("s3://a/b", PermissionError(13, "Access Denied"), "is not open to you (Access D", "AWS_"),
+        ("gs://a/b", HttpError("no access, 403"), "is not open to you (no access, 403)", "gcloud"),
+        ("hf://datasets/a/b", FileNotFoundError("x"), "there is no such", "hf://datasets/user"),
+        ("s3://a/b", OSError(121, "Remote I/O error"), "the store cannot be reached", "AWS_END"),
+        ("gs://a/b", TimeoutError(), "the store cannot be reached", "connection"),
+    ],
+)
+def test_errors_of_clients_are_in_words(
+    address: str, error: Exception, what: str, hint: str
+) -> None:
+    with pytest.raises(DataError) as found, reaching_store(address):
+        raise error
+    assert found.value.where == address and found.value.__cause__ is error
+    assert found.value.what.startswith(what) and hint in found.value.hint
+
+
+def test_errors_of_programs_are_not_those_of_a_store() -> None:
+    with pytest.raises(ZeroDivisionError), reaching_store("s3://a/b"):
+        _ = 1 / 0
+
+
+class Client:
+    """A client that reads after some failures."""
+
+    def __init__(self, failures: int) -> None:
+        self.failures = failures
+
+    def invalidate_cache(self, path: str) -> None:
+        """Keep nothing."""
+
+    def info(self, path: str) -> dict[str, object]:
+        """Describe an object of ten bytes."""
+        return {"name": path, "type": "file", "size": 10}
+
+    def cat_file(self, path: str, start: int, end: int) -> bytes:
+        """Return digits."""
+        self.failures -= 1
+        if self.failures >= 0:
+            raise ConnectionResetError(104, "Connection reset by peer")
+        assert path == "bucket/data/a"
+        return b"0123456789"[start:end]
+
+
+def reading(failures: int, monkeypatch: pytest.MonkeyPatch) -> bytes:
+    client = Client(failures)
+    monkeypatch.setattr(ObjectStore, "_open", lambda _: (client, "bucket/data"))
+    monkeypatch.setattr(store, "_WAIT", 0.0)
+    return ObjectStore("s3://bucket/data").read("a", 2, 4)
+
+
+def test_read_is_tried_four_times(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert reading(3, monkeypatch) == b"23"
+    with pytest.raises(DataError, match=r"data/a: the store cannot be reached, .*reset by peer"):
+        reading(4, monkeypatch)
 
 
 PROGRAM = """
