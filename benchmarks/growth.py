@@ -8,8 +8,8 @@ command runs once for each size in a process of its own; time is the processor's
 and those that it started, since other work on the machine hardly moves it; memory is the peak of
 what is resident, mapped files included. `train` is one epoch of a logistic regression and its
 validation; `evaluate` draws the default 200 replicates; `serve` is the time until the first page
-and its list are there, with no curves, and /api/videos the 95th percentile of 20 later pages of 60
-videos from all over the list.
+and its list are there, of records alone, and /api/videos the 95th percentile of 20 later pages of
+60 videos from all over the list.
 
 Start-up is the time for 500 videos, and is subtracted. The slope is that of a straight line by
 least squares through log(time) against log(videos), over those of the last three sizes whose time
@@ -37,7 +37,6 @@ from benchmarks.growth_data import write_repeated, write_run
 from benchmarks.results import PROJECT, Row
 from benchmarks.served_process import served
 from reeltag.core.console import say
-from reeltag.library.database.library import Library
 
 EMPTY, SIZES, QUICK_SIZES = 500, (1000, 10_000, 100_000, 1_000_000), (1000, 2000)
 SERVED = 1_000_000  # videos that are served at most
@@ -113,8 +112,6 @@ def _child(*arguments: object) -> Measured:
 
 def _serve(data: Path, videos: int) -> Iterator[tuple[str, Measured]]:
     """Yield the time until the first page and its list are there, and that of later pages."""
-    with Library.open(data, create=True) as library:
-        library.add_records({f"{number:08d}": 10.0 for number in range(videos)})
     began = time.monotonic()
     with served(data) as server, server.client() as client:
         client.get("/", headers={"accept": "text/html"}).raise_for_status()

@@ -181,20 +181,21 @@ class Library:
             seconds: id of a record -> its length; ids that are in the library stay as they are.
         """
         with self._database.writing() as session:
-            known = set(session.scalars(select(VideoRow.id)))
-            session.add_all(
-                VideoRow(
-                    id=name,
-                    content=f"{FEATURES_ONLY}{name}",
-                    path=Path(),
-                    size=0,
-                    mtime_ns=0,
-                    state="extracted",
-                    duration_s=length,
+            for names in _batches(seconds):
+                known = set(session.scalars(select(VideoRow.id).where(VideoRow.id.in_(names))))
+                session.add_all(
+                    VideoRow(
+                        id=name,
+                        content=f"{FEATURES_ONLY}{name}",
+                        path=Path(),
+                        size=0,
+                        mtime_ns=0,
+                        state="extracted",
+                        duration_s=seconds[name],
+                    )
+                    for name in names
+                    if name not in known
                 )
-                for name, length in seconds.items()
-                if name not in known
-            )
 
     def describe(self, video: VideoRow, info: MediaInfo) -> None:
         """Note what is in a file; a duration that is known from decoding stays."""

@@ -7,9 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
-from sqlalchemy import Connection, event
+from sqlalchemy import Connection, Engine, event
 
 from reeltag.core.errors import DataError, OutputError
 from reeltag.library.database.library import Library
@@ -207,3 +208,25 @@ def test_video_without_a_file_is_rated_and_never_missing(library: Library) -> No
     summary = summarise_library(library)
     assert (summary.videos, summary.records, summary.states["missing"]) == (2, 1, 0)
     assert "record/1" not in library.write_csv().read_text()
+
+
+def test_records_that_are_there_stay_and_no_other_is_read(
+    library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("reeltag.library.database.library._BATCH", 2)
+    library.add_records({f"record/{number}": 30.0 for number in range(5)})
+    read = list[str]()
+
+    def look(_: Any, __: Any, statement: str, values: Any, *___: Any) -> None:
+        if statement.startswith("SELECT"):
+            read.extend([statement, *values])
+
+    event.listen(Engine, "before_cursor_execute", look)
+    try:
+        library.add_records({"record/3": 9.0, "record/5": 9.0, "record/0": 9.0})
+    finally:
+        event.remove(Engine, "before_cursor_execute", look)
+    assert [of for of in read if of.startswith("record/")] == ["record/3", "record/5", "record/0"]
+    assert all("IN" in of for of in read if of.startswith("SELECT videos.id"))
+    lengths = {of.id: of.duration_s for of in library.videos() if of.id.startswith("record/")}
+    assert lengths == {f"record/{number}": 30.0 for number in range(5)} | {"record/5": 9.0}
