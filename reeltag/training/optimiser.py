@@ -76,15 +76,13 @@ def clip_per_tensor(parameters: Iterable[nn.Parameter], max_norm: float) -> Tens
     merge_gradients(parameters)
     factored = [found for p in parameters if (found := factored_gradient_of(p))]
     gradients = [p.grad for p in parameters if p.grad is not None]
-    together = hasattr(torch, "_foreach_norm") and hasattr(torch, "_foreach_mul_")
-    if together:  # torch's private way to do it for all tensors at once
+    together = all(hasattr(torch, name) for name in ("_foreach_norm", "_foreach_mul_"))
+    if together and gradients:  # torch's private way to do it for all tensors at once
         norms = list(torch._foreach_norm(gradients))
     else:
         norms = [torch.linalg.vector_norm(gradient) for gradient in gradients]
     pairs = list(zip(gradients, norms, strict=True))
-    if (
-        gradients and gradients[0].device.type == "cpu"
-    ):  # reading a norm costs nothing: spare those within
+    if all(gradient.device.type == "cpu" for gradient in gradients):  # reading a norm is no wait
         pairs = [(gradient, norm) for gradient, norm in pairs if norm > max_norm]
     factors = [max_norm / norm.clamp(min=max_norm) for _, norm in pairs]
     if together and pairs:

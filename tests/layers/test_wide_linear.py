@@ -12,7 +12,7 @@ from reeltag.layers.wide_linear import WideLinear
 def test_wide_linear_tiles_match_linear_under_autocast(
     bias: bool, rng: torch.Generator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(wide_product, "WIDE", 1)
+    monkeypatch.setattr(wide_product, "BY_ROWS", 1)
     monkeypatch.setattr(wide_product, "TILE", 15)  # 5 of 3 outputs at a time
     layer, x = WideLinear(17, 3, bias=bias), torch.randn(4, 17, generator=rng)
     plain = nn.Linear(17, 3, bias=bias)

@@ -157,6 +157,20 @@ def test_factored_adam_does_not_move_where_a_loss_is_not_finite() -> None:
 
 
 @pytest.mark.usefixtures("small_is_wide")
+def test_wide_layer_learns_where_all_else_is_frozen() -> None:
+    moved = []
+    for model in two_models():
+        for layer in (model.first, model.last):
+            layer.requires_grad_(False)
+        optimiser = make_optimiser(model.wide.parameters(), Optimisation(learning_rate=0.01))
+        model.wide.bias.requires_grad_(False)
+        (norm,) = learn(model, optimiser, 1)
+        assert norm.shape == (1,)
+        moved.append(model.wide.weight.detach())
+    torch.testing.assert_close(moved[1], moved[0], rtol=0, atol=1e-6)
+
+
+@pytest.mark.usefixtures("small_is_wide")
 def test_frozen_wide_layers_keep_no_factors() -> None:
     layer = WideLinear(23, 12).requires_grad_(False)
     assert factor_gradients(layer) == []

@@ -17,7 +17,8 @@ from reeltag.layers.kernels.dispatch import Context
 from reeltag.layers.kernels.factored_gradient import FactoredGradient
 
 TILE = 2**22  # weights at a time: 8 MiB of bfloat16, for the third-level cache
-WIDE = 2**24  # weights from which on it pays
+WIDE = 2**24  # weights from which on it pays, laid out by columns
+BY_ROWS = 2**27  # and laid out by rows: tiles of fewer are slower than autocast's copy
 THIN = 32  # videos^2 per output up to which factors pay: the products for their norm grow with it
 
 
@@ -25,9 +26,9 @@ def pays(
     input_BV: Tensor, weight_HV: Tensor, _: object, gradient: FactoredGradient | None = None
 ) -> bool:
     """Return whether there are enough weights, and autocast is on or the gradient is factored."""
-    if weight_HV.numel() < WIDE:
-        return False
-    return gradient is not None or torch.is_autocast_enabled(input_BV.device.type)
+    if gradient is not None:
+        return weight_HV.numel() >= WIDE
+    return weight_HV.numel() >= BY_ROWS and torch.is_autocast_enabled(input_BV.device.type)
 
 
 def wide_product(
