@@ -63,6 +63,8 @@ def write_run(folder: Path) -> None:
     torch.manual_seed(0)
     config = model_config("logistic", num_classes=CLASSES, dims=(WIDTH,))
     tagger = Tagger(config, [("rgb", WIDTH)], [f"class {c}" for c in range(CLASSES)])
+    for weights in tagger.parameters():
+        torch.nn.init.normal_(weights)  # logits of both signs
     folder.mkdir()
     tagger.save_weights(folder)
     tagger.save_classes(folder)
