@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from reeltag.core.errors import DataError, reason_of
@@ -86,7 +87,7 @@ class OnnxTagger(AnyTagger):
                 )
             frames = frames.astype(self._stored)
         given = {"frames": frames, "mask": mask_BT.detach().cpu().numpy()}
-        (logits,) = self._session.run(["logits"], given)
+        (logits,) = self._run(["logits"], given)
         return torch.from_numpy(logits).to(frames_BTD.device)
 
     def best(self, frames_BTD: Tensor, mask_BT: Tensor) -> tuple[Tensor, Tensor]:
@@ -97,7 +98,16 @@ class OnnxTagger(AnyTagger):
     def outputs(self, names: Sequence[str], frames_BTD: Tensor, mask_BT: Tensor) -> list[Tensor]:
         """Return outputs of the graph by name, for frames (B, T, D) of its type on the CPU."""
         given = {"frames": frames_BTD.numpy(), "mask": mask_BT.numpy()}
-        return [torch.from_numpy(found) for found in self._session.run(list(names), given)]
+        return [torch.from_numpy(found) for found in self._run(list(names), given)]
+
+    def _run(self, names: list[str], given: dict[str, NDArray[Any]]) -> list[NDArray[Any]]:
+        """Return outputs of the graph; DataError where onnxruntime cannot compute them."""
+        try:
+            found: list[NDArray[Any]] = self._session.run(names, given)
+        except Exception as error:  # onnxruntime's errors have no root of their own
+            what = f"cannot be run on frames {given['frames'].shape} ({reason_of(error)})"
+            raise DataError(what, where=self._path, hint=_HINT) from error
+        return found
 
 
 def config_of(path: PathLike) -> dict[str, Any]:

@@ -317,6 +317,14 @@ def test_damaged_graph_is_refused_before_it_is_read(exported: Path, tmp_path: Pa
     OnnxTagger(path)
 
 
+def test_graph_that_cannot_be_run_is_an_error_that_names_it(exported: Path) -> None:
+    graph = OnnxTagger(exported)
+    frames = torch.zeros(1, 3, sum(dict(graph.streams).values()) + 1, dtype=torch.uint8)
+    for compute in (graph, graph.best):
+        with pytest.raises(DataError, match=r"onnx: cannot be run on frames \(1, 3, \d+\)"):
+            compute(frames, torch.ones(1, 3, dtype=torch.bool))
+
+
 def test_onnx_tagger_of_a_foreign_graph_is_an_error(exported: Path, tmp_path: Path) -> None:
     model = onnx.load(exported)
     del model.metadata_props[:]
