@@ -6,26 +6,25 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import numpy as np
 import pyarrow as pa
 import tyro
-from numpy.typing import NDArray
 
 from reeltag.cli.run_argument import RunPath
 from reeltag.core.console import STDOUT, print_json
 from reeltag.core.errors import ConfigError
 from reeltag.data.class_list import ClassList
 from reeltag.data.dataset import Dataset
-from reeltag.data.folding import held_out_rows
 from reeltag.data.splits import Splits
 from reeltag.deploy.runtime import Runtime, scored_by
 from reeltag.inference.predict import predict
+from reeltag.inference.prediction_job import PredictionJob
 from reeltag.inference.scoring import InferenceConfig
+from reeltag.inference.shares import score_on_workers
 from reeltag.inference.stream import Outcome, Output
 from reeltag.labels.folds import FoldConfig
+from reeltag.pipeline.worker_config import WorkerConfig
 from reeltag.tagger.loading import any_tagger, config_of, described_in, is_graph
 from reeltag.tagger.run_files import find_run
-from reeltag.tagger.tagger import AnyTagger
 from reeltag.training.run_folder import read_recipe, read_splits
 
 
@@ -66,6 +65,7 @@ class Predict:
     runtime: Runtime = "auto"
     """What scores a run on a CPU in fp32: torch; onnx, a graph that is exported for it; auto clocks
     both where a job would take PyTorch five minutes, and takes the faster."""
+    on: tyro.conf.OmitArgPrefixes[WorkerConfig] = field(default_factory=WorkerConfig)
     overwrite: bool = False
     """Replace the file if it is there."""
     restart: bool = False
@@ -78,29 +78,41 @@ class Predict:
         out = Output(self.out, overwrite=self.overwrite, restart=self.restart)
         out.check()
         pa.set_memory_pool(pa.system_memory_pool())  # gives back what is freed; the default hoards
-        tagger = any_tagger(self.checkpoint)
-        splits = trained_splits(self.checkpoint, self.train, self.validate, self.test)
-        data = Dataset.open(self.data, splits=splits, quiet=self.json)
-        choices, mine = self._choices(), self._rows(data)
-        scored = data.rows(self.split)
-        scored = scored if mine is None else scored[mine[scored]]
-        begun = None if self.restart else self.out
-        with scored_by(self.runtime, tagger, data, choices, rows=scored, out=begun) as scorer:
-            outcome = predict(
-                scorer,
-                data,
-                out,
-                choices,
-                split=self.split,
-                rows=mine,
-                run=find_run(self.checkpoint),
-                video_source=video_source(self.video_run, self.video_predictions),
+        if self.on.is_divided and self.runtime == "onnx":
+            raise ConfigError(
+                "workers score a run in PyTorch",
+                where="--runtime",
+                hint="Export it (`reeltag export RUN --out MODEL.onnx`), and predict the file.",
             )
+        job = self._job()
+        if self.on.is_divided:
+            outcome = score_on_workers(job, out, self.on)
+        else:
+            outcome = self._alone(job, out)
         if self.json:
             print_json(_described(outcome))
         else:
             _print(outcome)
         return 0
+
+    def _alone(self, job: PredictionJob, out: Output) -> Outcome:
+        """Predict in this process."""
+        tagger = any_tagger(job.checkpoint)
+        data = Dataset.open(job.data, splits=job.splits, quiet=self.json)
+        mine, scored = job.rows(data), data.rows(job.split)
+        scored = scored if mine is None else scored[mine[scored]]
+        begun = None if self.restart else self.out
+        with scored_by(self.runtime, tagger, data, job.choices, rows=scored, out=begun) as scorer:
+            return predict(
+                scorer,
+                data,
+                out,
+                job.choices,
+                split=job.split,
+                rows=mine,
+                run=find_run(job.checkpoint),
+                video_source=job.video_source(),
+            )
 
     def _choices(self) -> InferenceConfig:
         if is_graph(self.checkpoint) and self.choices.precision != "fp32":
@@ -117,19 +129,32 @@ class Predict:
             self.choices, segment_classes=ClassList.open(self.classes).listed
         )
 
-    def _rows(self, data: Dataset) -> NDArray[np.bool_] | None:
-        """Return the rows of the table that are scored: those of the fold, None for all.
+    def _job(self) -> PredictionJob:
+        """Return what is predicted."""
+        splits = trained_splits(self.checkpoint, self.train, self.validate, self.test)
+        self._check_fold(splits)
+        return PredictionJob(
+            checkpoint=self.checkpoint,
+            data=self.data,
+            splits=splits,
+            choices=self._choices(),
+            split=self.split,
+            fold=self.fold,
+            video_run=self.video_run,
+            video_predictions=self.video_predictions,
+            quiet=self.json,
+        )
 
-        ConfigError where the fold is not one of the checkpoint's training.
-        """
+    def _check_fold(self, splits: Splits) -> None:
+        """Raise ConfigError where the fold is not one of the checkpoint's training."""
         if not self.fold.count:
-            return None
+            return
         if self.split != "train":
             raise ConfigError(f"folds are of the split 'train', not of {self.split!r}")
         config, where = config_of(self.checkpoint), described_in(self.checkpoint)
         if "recipe" in config:
             recipe = read_recipe(config, where=where)
-            elsewhere = read_splits(config, where=where) != data.splits
+            elsewhere = read_splits(config, where=where) != splits
             if recipe.fold != self.fold or elsewhere:
                 raise ConfigError(
                     f"the checkpoint was trained without {_described_fold(recipe.fold)}, and is "
@@ -139,18 +164,10 @@ class Predict:
                     where=where,
                     hint="Give the --fold options and the patterns of the training.",
                 )
-        return held_out_rows(data, self.fold)
 
 
 def _described_fold(fold: FoldConfig) -> str:
     return f"fold {fold.hold_out} of {fold.count} (seed {fold.seed})" if fold.count else "any fold"
-
-
-def video_source(run: Path | None, predictions: Path | None) -> AnyTagger | Path | None:
-    """Return the given source of candidates and fusion, or None."""
-    if run is not None and predictions is not None:
-        raise ConfigError("--video-run and --video-predictions both score the videos; give one")
-    return predictions if run is None else any_tagger(run)
 
 
 def trained_splits(

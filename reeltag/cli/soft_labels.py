@@ -11,17 +11,19 @@ import tyro
 from reeltag.cli.next_command import batch_option, changed_options, print_next
 from reeltag.cli.predict import trained_splits
 from reeltag.cli.run_argument import RunPath
-from reeltag.core.console import STDOUT, print_json, say
+from reeltag.core.console import STDOUT, print_json
 from reeltag.core.errors import ConfigError
 from reeltag.data.class_list import ClassList
 from reeltag.data.dataset import Dataset
 from reeltag.data.splits import Splits
+from reeltag.inference.shares import score_on_workers
 from reeltag.inference.stream import Outcome, Output, check_output
+from reeltag.pipeline.worker_config import WorkerConfig
 from reeltag.soft_labels.conversion import convert_predictions, draw_soft_labels
+from reeltag.soft_labels.soft_label_job import SoftLabelJob
 from reeltag.soft_labels.storage import SoftLabelInfo
-from reeltag.soft_labels.teacher import TeacherConfig, write_soft_labels
+from reeltag.soft_labels.teacher import TeacherConfig
 from reeltag.tagger.run_files import find_run
-from reeltag.tagger.tagger import Tagger
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +62,7 @@ class SoftLabels:
     classes: Path | None = None
     """CSV file with a column Index: --equal draws for these classes only, and keeps only these.
     None: segment_label_ids.csv, where it is in the data folder."""
+    on: tyro.conf.OmitArgPrefixes[WorkerConfig] = field(default_factory=WorkerConfig)
     overwrite: bool = False
     """Replace the file if it is there."""
     restart: bool = False
@@ -103,18 +106,20 @@ class SoftLabels:
 
     def _score(self, run: Path) -> Outcome:
         """Score the training data with the teacher in a run folder."""
-        tagger = Tagger.load(run)
         splits = trained_splits(run, self.train, self.validate, self.test)
-        data = Dataset.open(self.data, splits=splits, quiet=self.json)
-        return write_soft_labels(
-            tagger,
-            data,
-            Output(self.out, overwrite=self.overwrite, restart=self.restart),
-            self.choices,
-            split=self.split,
-            segment_classes=self._segment_classes(data),
+        job = SoftLabelJob(
             run=run,
+            data=self.data,
+            splits=splits,
+            choices=self.choices,
+            split=self.split,
+            classes=self.classes,
+            quiet=self.json,
         )
+        out = Output(self.out, overwrite=self.overwrite, restart=self.restart)
+        if self.on.is_divided:
+            return score_on_workers(job, out, self.on)
+        return job.scoring(job.device).write(out)
 
     def _convert(self) -> Outcome:
         """Convert prediction files."""
@@ -144,18 +149,6 @@ class SoftLabels:
             keep_outside=self.choices.keep_outside,
             overwrite=self.overwrite,
         )
-
-    def _segment_classes(self, data: Dataset) -> tuple[int, ...]:
-        """Return the classes that draws are for; empty = all."""
-        if self.choices.videos:
-            return ()
-        if self.classes is not None:
-            return ClassList.open(self.classes).listed
-        listed = data.segment_classes()
-        if listed is None:
-            return ()
-        say(f"equal draws are for the classes of {listed.source}")
-        return listed.listed
 
 
 def _described(outcome: Outcome) -> dict[str, Any]:

@@ -167,6 +167,17 @@ class Loader(IterableDataset[FrameBatch]):
         full, rest = divmod(len(self._items), self._batch_size)
         return full + (rest > 0 and not self._drop_last)
 
+    @property
+    def num_items(self) -> int:
+        """How many items it loads."""
+        return len(self._items)
+
+    def starts(self) -> NDArray[np.int64]:
+        """Return (len(self),) the place of each batch's first item in the order of an epoch."""
+        if self._bounds is not None:
+            return np.array(self._bounds[:-1], np.int64)
+        return np.arange(len(self), dtype=np.int64) * self._batch_size
+
     def _bounded_batches(self) -> list[int] | None:
         """Return where the batches begin, and the end, where some have fewer items than others."""
         most, length = self._reading.most_frames, self._items.length

@@ -11,6 +11,7 @@ from itertools import pairwise
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from reeltag.core.batch import FrameBatch
 from reeltag.core.console import say
@@ -61,6 +62,18 @@ class VideoBatches:
                 yield self._long(ranges, part)
             else:
                 yield from part
+
+    def starts(self) -> NDArray[np.int64]:
+        """Return the number of the first video of each batch, ascending."""
+        found, first = list[NDArray[np.int64]](), 0
+        for part in self._parts:
+            if isinstance(part, int):
+                found.append(np.array([first]))
+                first += 1
+            else:
+                found.append(first + part.starts())
+                first += part.num_items
+        return np.concatenate(found)
 
     def _runs(self) -> list[int | Loader]:
         """Return the number of each long video, and loaders of what is between them."""

@@ -17,9 +17,10 @@ from reeltag.data.class_list import ClassList
 from reeltag.data.dataset import Dataset
 from reeltag.data.items import VideoSet
 from reeltag.data.splits import Split
-from reeltag.inference.batches import batches_of, log_items
+from reeltag.inference.batches import VideoBatches, log_items
 from reeltag.inference.scoring import InferenceConfig, Scorer
-from reeltag.inference.stream import Outcome, Output, write_predictions
+from reeltag.inference.scoring_job import Scoring
+from reeltag.inference.stream import Outcome, Output
 from reeltag.inference.video_scores import ScoresOfFile, ScoresOfTagger, VideoScores
 from reeltag.predictions.file import PredictionInfo
 from reeltag.tagger.tagger import AnyTagger
@@ -63,6 +64,22 @@ def predict(
     """
     out = Output.of(out)
     out.check()
+    return prediction_scoring(
+        tagger, data, choices, split=split, rows=rows, run=run, video_source=video_source
+    ).write(out)
+
+
+def prediction_scoring(
+    tagger: AnyTagger,
+    data: Dataset,
+    choices: InferenceConfig,
+    *,
+    split: Split = "test",
+    rows: NDArray[np.bool_] | None = None,
+    run: PathLike | None = None,
+    video_source: AnyTagger | PathLike | None = None,
+) -> Scoring:
+    """Return what `predict` scores; arguments and errors as there, nothing is scored yet."""
     check_fit(tagger, data, choices)
     streams = tuple(name for name, _ in tagger.streams)
     items = data.videos(split, streams=streams, rows=rows)
@@ -75,18 +92,27 @@ def predict(
     spread = not tagger.features.is_published
     blank = BlankRule.of(tagger.streams, std, data.path, spread=spread) if std else None
     rated = rated_windows(items) if choices.rated else None
-    scorer = Scorer(
-        tagger, tagger.num_classes, choices, video_scores=video_scores, blank=blank, rated=rated
+
+    def scorer() -> Scorer:
+        return Scorer(
+            tagger, tagger.num_classes, choices, video_scores=video_scores, blank=blank, rated=rated
+        )
+
+    def read(first: int, stop: int) -> Iterable[FrameBatch]:
+        some = (first, stop) != (0, len(items))
+        part = data.videos("all", streams=streams, rows=usable[first:stop]) if some else items
+        return VideoBatches(part, choices, pin=choices.torch_device().type == "cuda")
+
+    return Scoring(
+        choices=choices,
+        scorer=scorer,
+        read=read,
+        starts=lambda: VideoBatches(items, choices).starts(),
+        frames=items.length,
+        about=_about(tagger, data, choices, split, run),
+        settings={**_settings(tagger, data, usable, choices), **source},
+        skipped=sum(items.skipped.values()),
     )
-
-    def read(first: int) -> Iterable[FrameBatch]:
-        left = data.videos("all", streams=streams, rows=usable[first:]) if first else items
-        return batches_of(left, scorer)
-
-    about = _about(tagger, data, choices, split, run)
-    settings = {**_settings(tagger, data, usable, choices), **source}
-    outcome = write_predictions(scorer, read, len(items), out, about, settings)
-    return dataclasses.replace(outcome, skipped=sum(items.skipped.values()))
 
 
 def check_fit(tagger: AnyTagger, data: Dataset, choices: InferenceConfig) -> None:

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from rich.progress import Progress, TaskID
 
@@ -23,6 +23,17 @@ from reeltag.predictions.class_limit import ClassLimit
 from reeltag.predictions.file import PredictionInfo, prediction_writer
 from reeltag.predictions.parts import PartWriter, PredictionParts, parts_of, remove_left_parts
 from reeltag.predictions.rows import Kind, PredictionRows
+
+
+class PartRows(Protocol):
+    """The finished parts of a prediction, of one process or of several."""
+
+    @property
+    def kinds(self) -> tuple[Kind, ...]:
+        """Kinds of the rows."""
+
+    def rows(self, kind: Kind) -> Iterator[PredictionRows]:
+        """Yield the rows of a kind, in order."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +75,7 @@ class Output:
     path: Path
     overwrite: bool = False
     restart: bool = False
-    finish: Callable[[PredictionParts], dict[Kind, int]] | None = None
+    finish: Callable[[PartRows], dict[Kind, int]] | None = None
     part_seconds: float = 60.0
 
     @classmethod
@@ -149,14 +160,14 @@ def _write_predictions(
     if resumed_at:
         say(f"going on after {resumed_at:,} of {num_videos:,} {items} ({parts.folder})")
     try:
-        limits = _limits(parts, about.num_classes, scorer.choices.per_class)
+        limits = limits_of(parts, about.num_classes, scorer.choices.per_class)
         with progress_bar() as bar:
             task = bar.add_task("predicting", total=num_videos, completed=resumed_at)
             batches = iter(read(resumed_at)) if resumed_at < num_videos else iter(())
-            _write_parts(scorer, batches, parts, limits, out.part_seconds, (bar, task, items))
+            write_parts(scorer, batches, parts, limits, out.part_seconds, (bar, task, items))
         about = replace(about, blank=parts.num_blank)
         parts.end(out.path)
-        rows = out.finish(parts) if out.finish else _merge(parts, out.path, about, limits)
+        rows = out.finish(parts) if out.finish else merge_parts(parts, out.path, about, limits)
     except BaseException:
         if parts.videos_done:
             say(
@@ -186,7 +197,8 @@ def kinds_of(choices: InferenceConfig) -> tuple[Kind, ...]:
     return tuple(kind for kind, wanted in kinds if wanted)
 
 
-def _limits(parts: PredictionParts, num_classes: int, per_class: int) -> dict[Kind, ClassLimit]:
+def limits_of(parts: PartRows, num_classes: int, per_class: int) -> dict[Kind, ClassLimit]:
+    """Return the limit of the kind of rows that has one, after the rows that are there."""
     if not per_class:
         return {}
     kind = parts.kinds[-1]  # segments, where there are any
@@ -196,7 +208,7 @@ def _limits(parts: PredictionParts, num_classes: int, per_class: int) -> dict[Ki
     return {kind: limit}
 
 
-def _write_parts(
+def write_parts(
     scorer: Scorer,
     batches: Iterator[FrameBatch],
     parts: PredictionParts,
@@ -255,8 +267,8 @@ def _write_batch(
                 writer.write(limits[kind].admit(rows) if kind in limits else rows)
 
 
-def _merge(
-    parts: PredictionParts, out: Path, about: PredictionInfo, limits: Mapping[Kind, ClassLimit]
+def merge_parts(
+    parts: PartRows, out: Path, about: PredictionInfo, limits: Mapping[Kind, ClassLimit]
 ) -> dict[Kind, int]:
     """Write all finished parts as one file, and return the number of rows by kind."""
     written: dict[Kind, int] = dict.fromkeys(parts.kinds, 0)

@@ -124,14 +124,16 @@ class LocalEngine:
 
     Args:
         workers: how many; 0: one per GPU. If there are more than GPUs, they share these.
+        gpus: which of them, as CUDA_VISIBLE_DEVICES names them; empty: none; None: all.
 
     Raises:
         ConfigError: `workers` is less than 0.
     """
 
-    def __init__(self, workers: int) -> None:
-        names = worker_names(workers)
-        gpus, threads = visible_gpus(), thread_variables(len(names))
+    def __init__(self, workers: int, gpus: Sequence[str] | None = None) -> None:
+        gpus = visible_gpus() if gpus is None else gpus
+        names = worker_names(workers, gpus)
+        threads = thread_variables(len(names))
         self.workers = {
             name: Worker({**threads, **({GPUS: gpus[number % len(gpus)]} if gpus else {})})
             for number, name in enumerate(names)
@@ -171,11 +173,11 @@ class LocalEngine:
             worker.close()
 
 
-def worker_names(workers: int) -> list[str]:
-    """Return the names of so many workers, see `LocalEngine`."""
+def worker_names(workers: int, gpus: Sequence[str] | None = None) -> list[str]:
+    """Return the names of so many workers on so many GPUs, see `LocalEngine`."""
     if workers < 0:
         raise ConfigError(f"must be >= 0, got {workers}", where="workers")
-    gpus = visible_gpus()
+    gpus = visible_gpus() if gpus is None else gpus
     if not gpus:
         return [f"worker {number}" for number in range(1, max(workers, 1) + 1)]
     rounds, names = -(-max(workers, len(gpus)) // len(gpus)), [f"gpu {gpu}" for gpu in gpus]

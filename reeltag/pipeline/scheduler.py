@@ -23,7 +23,7 @@ from reeltag.pipeline.running import POLL_SECONDS, check_single_rank, missing
 from reeltag.pipeline.steps import Source, Step, as_steps, ordered
 from reeltag.pipeline.store import is_done
 from reeltag.pipeline.tasks import LOGS, StepReport, Task, create_task
-from reeltag.pipeline.terminal import Display
+from reeltag.pipeline.terminal import Display, StepDisplay
 
 WorkerReport = tuple[str, StepReport]  # name of the worker, its report
 
@@ -62,6 +62,7 @@ def run_on_workers(
     *,
     keep_going: bool = False,
     retries: int = 0,
+    display: StepDisplay | None = None,
 ) -> None:
     """Run the goals as `reeltag.pipeline.running.run` does, on the workers of an engine.
 
@@ -75,6 +76,7 @@ def run_on_workers(
         on_event: called with each event; None: log lines on stderr, and show what the workers do.
         keep_going: after a step has failed, run all that does not depend on it.
         retries: how often a failed step is resumed, by another worker if one is free.
+        display: shows events, and what the workers do; None: lines, and one of each worker.
 
     Raises:
         FailedStepsError: steps failed, or no worker is left; it names them, and how often each
@@ -90,13 +92,13 @@ def run_on_workers(
     if todo:
         engine.check(root, [path for of in nodes if isinstance(of, Source) for path in of.paths])
     steps = [node for node in nodes if isinstance(node, Step)]
-    with Display(root) as display:
-        reporter = EventReporter(steps, on_event or display.log)
+    with display or Display(root) as shown:
+        reporter = EventReporter(steps, on_event or shown.log)
         scheduler = _Scheduler(goals, steps, root, engine, reporter, Failures(retries))
         stop = StopRequest("training step or batch of every worker")
         try:
             with listening_for_stop(stop):
-                scheduler.run(stop, keep_going, display)
+                scheduler.run(stop, keep_going, shown)
         except KeyboardInterrupt:
             engine.kill()
             raise
@@ -138,7 +140,7 @@ class _Scheduler:
         self.logged: set[str] = set()  # those of them that were logged
         self.failed_on: dict[str, set[str]] = {}  # workers, by step
 
-    def run(self, stop: StopRequest, keep_going: bool, display: Display) -> None:
+    def run(self, stop: StopRequest, keep_going: bool, display: StepDisplay) -> None:
         """Assign steps until none is running and none can begin."""
         self.report("present", number=sum(is_done(step, self.root) for step in self.steps))
         interrupted = False

@@ -4,6 +4,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
+from typing import Protocol, Self
 
 from rich.console import Group
 from rich.live import Live
@@ -20,6 +21,27 @@ EVERY = 30.0  # seconds between two lines of a worker in a log
 _TAIL = 4096  # bytes in which the last line of a log is looked for
 
 
+class StepDisplay(Protocol):
+    """Shows how far a run on workers is."""
+
+    def __enter__(self) -> Self:
+        """Begin to show it."""
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """End it."""
+
+    def log(self, event: Event) -> None:
+        """Take an event."""
+
+    def show(self, running: Mapping[str, tuple[Step, float]], total: int, done: int) -> None:
+        """Update what the workers do, as `Display.show`."""
+
+
 class Display:
     """Shows events as lines, and on a terminal, below them, the last output of each worker.
 
@@ -32,7 +54,7 @@ class Display:
         self._live = Live(console=STDERR, auto_refresh=False, transient=True)
         self._last: dict[str, tuple[float, str]] = {}  # when, line; by worker
 
-    def __enter__(self) -> "Display":
+    def __enter__(self) -> Self:
         if STDERR.is_terminal:
             self._live.start()
         return self

@@ -3,6 +3,7 @@
     P.parts/
       state.json            settings of the run, videos done, number of finished parts
       videos-000003.arrow, segments-000003.arrow
+      shares/                 of several processes: a folder like this one for each share
 
 A part is counted in state.json only after its files are whole; files that are not counted are
 written again. When all are there, state.json notes which file P replaces, so that after a kill it
@@ -15,7 +16,7 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -29,6 +30,7 @@ from reeltag.core.parts import lock_path, remove_dead_parts, remove_ours
 from reeltag.core.sealed import open_sealed, sealed_writer
 from reeltag.predictions.rows import Kind, PredictionRows
 
+SHARES = "shares"  # folder of what several processes did
 _STATE = "state.json"
 _REPLACES = "replaces"
 _PART = re.compile(r"(videos|segments)-[0-9]{6}\.arrow")
@@ -137,6 +139,14 @@ class PredictionParts:
                     hint="Add --restart to remove the parts and start again.",
                 ) from error
 
+    @classmethod
+    def open(cls, folder: Path, kinds: tuple[Kind, ...]) -> Self:
+        """Return the parts that are in a folder, whatever their settings; DataError for none."""
+        if not (folder / _STATE).is_file():
+            raise DataError("holds no parts of predictions", where=folder)
+        state = parse_json((folder / _STATE).read_text(encoding="utf-8"))
+        return cls(folder, state["settings"], kinds)
+
     def remove(self) -> None:
         """Remove the parts, and their folder where nothing else is in it."""
         _remove(self.folder)
@@ -236,6 +246,7 @@ def _stamp(path: Path) -> list[int] | None:
 
 def _remove(folder: Path) -> None:
     if (folder / _STATE).exists():
+        remove_ours(folder / SHARES)
         for path in folder.iterdir():
             if _PART.fullmatch(path.name):
                 remove_ours(path)

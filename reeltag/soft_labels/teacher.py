@@ -29,14 +29,14 @@ from reeltag.data.dataset import Dataset
 from reeltag.data.items import SEGMENT_SECONDS, VideoSet, windows_of
 from reeltag.data.loader import Loader, ReadConfig
 from reeltag.data.splits import Split
-from reeltag.inference.predict import check_fit, predict, weights_digest
+from reeltag.inference.predict import check_fit, prediction_scoring, weights_digest
 from reeltag.inference.scoring import InferenceConfig, Scorer, check_no_nan
-from reeltag.inference.stream import Outcome, Output, write_predictions
+from reeltag.inference.scoring_job import Scoring
+from reeltag.inference.stream import Outcome, Output, PartRows
 from reeltag.labels.random_keys import id_keys
 from reeltag.labels.segment_sampling import draw_equal, draw_segments
 from reeltag.labels.targets import Targets
 from reeltag.predictions.file import PredictionInfo
-from reeltag.predictions.parts import PredictionParts
 from reeltag.predictions.rows import Kind, PredictionRows
 from reeltag.soft_labels.storage import (
     NOT_DRAWN,
@@ -125,16 +125,30 @@ def write_soft_labels(
         DataError: the data cannot be read, or a logit is not a number.
         OutputError: `out` exists, or the disk is full.
     """
-    run = None if run is None else Path(run)
     out = Output.of(out)
     out.check()
+    return soft_label_scoring(
+        tagger, data, choices, split=split, segment_classes=segment_classes, run=run
+    ).write(out)
+
+
+def soft_label_scoring(
+    tagger: Tagger,
+    data: Dataset,
+    choices: TeacherConfig,
+    *,
+    split: Split = "train",
+    segment_classes: tuple[int, ...] = (),
+    run: PathLike | None = None,
+) -> Scoring:
+    """Return what `write_soft_labels` scores; arguments and errors as there."""
     beyond = [of for of in segment_classes if not 0 <= of < tagger.num_classes]
     if beyond:
         raise ConfigError(f"class {beyond[0]} is not one of the checkpoint's {tagger.num_classes}")
     about = SoftLabelInfo(
         class_names=tuple(tagger.class_names),
         segment_classes=segment_classes,
-        teacher="" if run is None else str(run.resolve()),
+        teacher="" if run is None else str(Path(run).resolve()),
         data=data.whole_location,
         split=split,
         per_label=0 if choices.videos else choices.per_label,
@@ -144,57 +158,65 @@ def write_soft_labels(
         seed=choices.seed,
     )
     if choices.videos:
-        path = out.path
-        out = replace(out, finish=lambda parts: _write_rows(parts, "videos", path, about, None))
-        return predict(tagger, data, out, choices.scoring(), split=split)
+        return replace(
+            prediction_scoring(tagger, data, choices.scoring(), split=split),
+            finish=lambda parts, path: _write_rows(parts, "videos", path, about, None),
+        )
     streams = tuple(name for name, _ in tagger.streams)
     check_fit(tagger, data, choices.scoring())
     chosen = chosen_segments(data, choices, split=split, streams=streams, classes=segment_classes)
-    return _write_segments(tagger, chosen, out, choices, about)
+    return _segment_scoring(tagger, chosen, choices, about)
 
 
-def _write_segments(
+def _segment_scoring(
     tagger: Tagger,
     chosen: tuple[VideoSet, NDArray[np.int32]],
-    out: Output,
     choices: TeacherConfig,
     about: SoftLabelInfo,
-) -> Outcome:
-    """Score the segments that were chosen."""
+) -> Scoring:
+    """Return how the segments that were chosen are scored."""
     items, drawn_for = chosen
-    scorer = _LabelScorer(tagger, tagger.num_classes, choices.scoring())
-
-    def read(first: int) -> Iterator[FrameBatch]:
-        left = replace(
-            items,
-            video=items.video[first:],
-            first=items.first[first:],
-            length=items.length[first:],
-            times=None if items.times is None else items.times[first:],
-            targets=items.targets and items.targets.take(np.arange(first, len(items))),
-        )
-        yield from Loader(
-            left,
-            batch_size=scorer.choices.batch_size,
-            reuse_buffers=True,
-            reading=ReadConfig(pin=scorer.device.type == "cuda"),
-        )
-
+    how = choices.scoring()
     places = hashlib.blake2b("\n".join(items.dataset.shards).encode(), digest_size=8)
     for array in (items.shard, items.offset, items.first, drawn_for):
         places.update(array.tobytes())
-    settings = {
-        "precision": choices.precision,
-        "device": scorer.choices.device_name(),
-        "batch_size": scorer.choices.batch_size,
-        "segments": places.hexdigest(),
-        "classes": list(about.segment_classes) if choices.equal else [],
-        "weights": weights_digest(tagger),
-    }
-    path, info = out.path, PredictionInfo(num_classes=tagger.num_classes)
-    out = replace(out, finish=lambda parts: _write_rows(parts, "segments", path, about, drawn_for))
-    outcome = write_predictions(scorer, read, len(items), out, info, settings, items="segments")
-    return replace(outcome, skipped=sum(items.skipped.values()))
+    return Scoring(
+        choices=how,
+        scorer=lambda: _LabelScorer(tagger, tagger.num_classes, how),
+        read=lambda first, stop: _segment_loader(items, how, first, stop),
+        starts=lambda: _segment_loader(items, how, 0, len(items)).starts(),
+        frames=items.length,
+        about=PredictionInfo(num_classes=tagger.num_classes),
+        settings={
+            "precision": choices.precision,
+            "device": how.device_name(),
+            "batch_size": how.batch_size,
+            "segments": places.hexdigest(),
+            "classes": list(about.segment_classes) if choices.equal else [],
+            "weights": weights_digest(tagger),
+        },
+        finish=lambda parts, path: _write_rows(parts, "segments", path, about, drawn_for),
+        skipped=sum(items.skipped.values()),
+        item_name="segments",
+    )
+
+
+def _segment_loader(items: VideoSet, how: InferenceConfig, first: int, stop: int) -> Loader:
+    """Return a loader of the segments [first, stop)."""
+    some = replace(
+        items,
+        video=items.video[first:stop],
+        first=items.first[first:stop],
+        length=items.length[first:stop],
+        times=None if items.times is None else items.times[first:stop],
+        targets=items.targets and items.targets.take(np.arange(first, stop)),
+    )
+    return Loader(
+        some,
+        batch_size=how.batch_size,
+        reuse_buffers=True,
+        reading=ReadConfig(pin=how.torch_device().type == "cuda"),
+    )
 
 
 def chosen_segments(
@@ -305,7 +327,7 @@ class _LabelScorer(Scorer):
 
 
 def _write_rows(
-    parts: PredictionParts,
+    parts: PartRows,
     kind: Kind,
     out: Path,
     about: SoftLabelInfo,

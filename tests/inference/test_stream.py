@@ -212,7 +212,7 @@ def test_run_killed_when_its_file_is_whole_is_cleared_away(
 def test_parts_of_a_file_that_was_not_replaced_yet_are_kept(tmp_path: Path, launch: Launch) -> None:
     out = tmp_path / "p"
     out.write_text("of before")
-    killed = launch(_predict_until, out, "reeltag.inference.stream._merge").wait()
+    killed = launch(_predict_until, out, "reeltag.inference.stream.merge_parts").wait()
     assert killed.status == -signal.SIGKILL
     with pytest.raises(OutputError, match="p: exists already"):
         check_output(out, overwrite=False)

@@ -10,14 +10,23 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import torch
 
 from reeltag.core.errors import ConfigError, DataError
+from reeltag.data.synth.corpus import write_corpus
+from reeltag.inference.prediction_job import PredictionJob
+from reeltag.inference.scoring import InferenceConfig
+from reeltag.inference.shares import score_on_workers
+from reeltag.inference.stream import Output
 from reeltag.pipeline import engines
 from reeltag.pipeline.events import Event
 from reeltag.pipeline.failures import FailedStepsError
 from reeltag.pipeline.scheduler import run_on_workers
 from reeltag.pipeline.steps import step
 from reeltag.pipeline.store import folder_of, is_done, part_of
+from reeltag.pipeline.worker_config import WorkerConfig
+from tests.cli.moment_runs import CORPUS, untrained_tagger
+from tests.deploy.synthetic_runs import run_of
 from tests.pipeline.synthetic_steps import failing, failing_at_first, meeting, slow, total
 from tests.processes import wait_until
 
@@ -220,3 +229,17 @@ def test_missing_ray_cluster_is_an_error(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr("ray.init", fail)
     with pytest.raises(ConfigError, match="no Ray cluster is found at '127.0.0.1:1'"):
         ray_engine.RayEngine(0)
+
+
+@pytest.mark.slow
+def test_ray_nodes_predict_together_what_one_process_does(nodes: Nodes, tmp_path: Path) -> None:
+    write_corpus(tmp_path / "DATA", CORPUS, quiet=True)
+    run = run_of(untrained_tagger(), tmp_path / "RUN")
+    how = InferenceConfig(segments=True, batch_size=4, device="cpu")
+    job = PredictionJob(checkpoint=run, data=tmp_path / "DATA", choices=how, split="all")
+    score_on_workers(job, Output(tmp_path / "ray"), WorkerConfig(engine="ray"))
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    job.scoring("cpu").write(Output(tmp_path / "one"))
+    torch.set_num_threads(threads)
+    assert (tmp_path / "ray").read_bytes() == (tmp_path / "one").read_bytes()
