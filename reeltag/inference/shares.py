@@ -1,6 +1,6 @@
 """Scores of several processes, one a GPU or some on the cores, as one whole file.
 
-    items --divide--> shares --workers--> P.parts/shares/score-0003-.../rows --merge--> P
+    items --divide--> shares --workers--> P.parts/shares/share-0003-.../rows --merge--> P
 
 The items are divided into shares that begin where batches do, as many whatever the number of
 workers. So each batch is that of a single process and its scores are the same bits, and the rows of
@@ -115,7 +115,7 @@ def score_on_workers(job: ScoringJob, out: Output, workers: WorkerConfig) -> Out
     )
 
 
-@step_function("score", version=1)
+@step_function("share", version=1)
 def score_share(
     out: Path, *sources: Path, first: int, stop: int, settings: str, job: ScoringJob, device: str
 ) -> None:

@@ -143,7 +143,7 @@ def test_failed_share_is_named_and_the_rest_is_resumed_by_any_number_of_workers(
     job, out = job_of(folder), tmp_path / "p"
     with pytest.MonkeyPatch.context() as patch:
         fail_at(patch, "train-000017")
-        with pytest.raises(FailedStepsError, match=r"1 of 8 .*score-0004 \(Zero.*: no luck"):
+        with pytest.raises(FailedStepsError, match=r"1 of 8 .*share-0004 \(Zero.*: no luck"):
             score_on_workers(job, Output(out), TWO)
     done = len(near[0].ran) - 1
     assert f"{8 * done:,} of 60 videos are done and kept in {out}.parts" in capsys.readouterr().err
@@ -205,7 +205,7 @@ def test_left_shares_are_removed_where_the_file_is_whole(tmp_path: Path) -> None
     out = tmp_path / "p"
     parts = PredictionParts(parts_of(out), {}, ("videos",))
     parts.end(out)
-    (parts.folder / SHARES / "score-0001-abc" / "rows").mkdir(parents=True)
+    (parts.folder / SHARES / "share-0001-abc" / "rows").mkdir(parents=True)
     out.write_text("whole")
     with pytest.raises(OutputError, match="exists already"):
         check_output(out, overwrite=False)
