@@ -28,6 +28,7 @@ import torch
 from numpy.typing import NDArray
 from rich.progress import Progress, TaskID
 
+from reeltag.core.addresses import address_of
 from reeltag.core.console import progress_bar, say
 from reeltag.core.devices import torch_device
 from reeltag.core.errors import ConfigError
@@ -206,7 +207,8 @@ def _shares(job: ScoringJob, scoring: Scoring, device: str) -> list[Step]:
     """Return the steps that score the shares."""
     settings, starts = digest(json.dumps(_fixed(scoring), sort_keys=True)), scoring.starts()
     bounds = divide(starts, scoring.frames, min(MOST_SHARES, -(-len(starts) // LEAST_BATCHES)))
-    sources = [source(path.absolute(), "known by the settings") for path in job.sources]
+    paths = (path for path in job.sources if address_of(path) is None)
+    sources = [source(path, "known by the settings") for path in paths]
     return [
         step(
             score_share,
@@ -225,9 +227,14 @@ def _absolute(job: ScoringJob) -> ScoringJob:
     """Return a job whose paths mean the same wherever a worker is."""
     assert is_dataclass(job)
     values = {each.name: getattr(job, each.name) for each in fields(job)}
-    paths = {name: value.absolute() for name, value in values.items() if isinstance(value, Path)}
+    paths = {name: whole_path(value) for name, value in values.items() if isinstance(value, Path)}
     absolute: ScoringJob = replace(job, **paths)
     return absolute
+
+
+def whole_path(path: Path) -> Path:
+    """Return a path from the root on; an address of an object store stays as it is."""
+    return path.absolute() if address_of(path) is None else path
 
 
 def _fixed(scoring: Scoring) -> dict[str, Any]:

@@ -212,6 +212,11 @@ def test_left_shares_are_removed_where_the_file_is_whole(tmp_path: Path) -> None
     assert [*tmp_path.iterdir()] == [out]
 
 
+def test_addresses_of_data_stay_as_they_are(tmp_path: Path) -> None:
+    assert shares.whole_path(Path("DATA")) == Path.cwd() / "DATA"
+    assert shares.whole_path(Path("s3://bucket/data")) == Path("s3://bucket/data")
+
+
 @given(
     st.lists(st.tuples(st.integers(1, 9), st.integers(1, 400)), min_size=1, max_size=40),
     st.integers(1, 12),
