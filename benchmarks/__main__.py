@@ -2,6 +2,7 @@
 
     python -m benchmarks [NAME [PART ...] ...] [--quick] [--json] [--resume]
     python -m benchmarks models nextvlad        some rows; the others in results/ stay as they are
+    python -m benchmarks gpu [--help]           all figures of one GPU; benchmarks/gpu/command.py
 
 A figure is the median of several runs (indexing: the best), with its target; the peer it is
 compared with ran in the same minutes. Run it on a quiet machine. Rows are written as soon as they
@@ -17,6 +18,7 @@ from pathlib import Path
 from rich.table import Table
 
 from benchmarks.environment import code_commit, machine
+from benchmarks.gpu import command as gpu
 from benchmarks.results import RESULTS, Row, read_rows
 from benchmarks.units import NAMES, Unit, UnitError, command_of, units_of
 from benchmarks.writing import write_figures
@@ -25,6 +27,9 @@ from reeltag.core.console import STDOUT, say
 
 def main(arguments: list[str] | None = None, folder: Path = RESULTS) -> int:
     """Run the benchmarks that are named; return 1 if a target was missed."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if arguments[:1] == ["gpu"]:
+        return gpu.main(arguments[1:], folder)
     parser = argparse.ArgumentParser(description=__doc__, prog="python -m benchmarks")
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(NAMES))

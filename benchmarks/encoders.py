@@ -37,13 +37,14 @@ def run(quick: bool) -> list[Row]:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        rows = [row for name in _installed() for row in _rows(name, number, repeats)]
+        rows = [row for name in installed_encoders() for row in _rows(name, number, repeats)]
     finally:
         torch.set_num_threads(threads)
     return rows
 
 
-def _installed() -> list[str]:
+def installed_encoders() -> list[str]:
+    """Return the names of the encoders that are loaded without internet."""
     names = []
     for info in list_encoders():
         if ":" not in info.name:
@@ -55,7 +56,7 @@ def _installed() -> list[str]:
 
 def _rows(name: str, number: int, repeats: int) -> list[Row]:
     encoder = create_encoder(name, device="cpu")
-    unit, work = _work(encoder, number)
+    unit, work = work_of(encoder, number)
     cost = _milliseconds(work, number, repeats)
     details = {"per": unit, "best_of": repeats, "number": number}
     rows = [figure(f"{name}, a {unit}", cost, "ms", TARGETS.get(name), details)]
@@ -65,7 +66,7 @@ def _rows(name: str, number: int, repeats: int) -> list[Row]:
     return rows
 
 
-def _work(encoder: Encoder, number: int) -> tuple[str, Callable[[], object]]:
+def work_of(encoder: Encoder, number: int) -> tuple[str, Callable[[], object]]:
     """Return what an encoder encodes, and a function that encodes so many of it."""
     rng = np.random.default_rng(0)
     if isinstance(encoder, PictureEncoder):

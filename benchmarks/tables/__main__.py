@@ -11,6 +11,7 @@ from pathlib import Path
 from benchmarks.results import PROJECT
 from benchmarks.tables import (
     choosing,
+    gpu,
     install,
     own_features,
     quality,
@@ -30,6 +31,11 @@ def pages() -> dict[str, Tables]:
         "README.md": {"measured": readme.measured},
         "docs/results/index.md": {"quality": quality.quality, "speed": speed.speed},
         "docs/results/models.md": {"zoo": quality.zoo, "rates": speed.rates, "peers": speed.peers},
+        "docs/results/gpu.md": {
+            "figures": gpu.gpu_figures,
+            "steps": gpu.gpu_steps,
+            "problems": gpu.gpu_problems,
+        },
         "docs/results/own-features.md": {
             "variants": own_features.variants,
             "import_speeds": own_features.speeds,

@@ -205,8 +205,8 @@ def _write(scoring: Scoring, shares: _FinishedShares, out: Output) -> dict[Kind,
 
 def _shares(job: ScoringJob, scoring: Scoring, device: str) -> list[Step]:
     """Return the steps that score the shares."""
-    settings, starts = digest(json.dumps(_fixed(scoring), sort_keys=True)), scoring.starts()
-    bounds = divide(starts, scoring.frames, min(MOST_SHARES, -(-len(starts) // LEAST_BATCHES)))
+    settings = digest(json.dumps(_fixed(scoring), sort_keys=True))
+    bounds = bounds_of(scoring.starts(), scoring.frames)
     paths = (path for path in job.sources if address_of(path) is None)
     sources = [source(path, "known by the settings") for path in paths]
     return [
@@ -242,12 +242,27 @@ def _fixed(scoring: Scoring) -> dict[str, Any]:
     return {name: value for name, value in scoring.settings.items() if name != "device"}
 
 
-@lru_cache(maxsize=1)
-def _loaded(job: ScoringJob, device: str) -> Scoring:
-    """Return a scoring, which a worker loads once for all its shares."""
+def bounds_of(starts: NDArray[np.int64], frames: NDArray[np.integer]) -> list[tuple[int, int]]:
+    """Return the shares of items that workers take, see `divide`: few enough that each is worth it.
+
+    Args:
+        starts: (N,) numbers of the items that begin a batch, ascending from 0.
+        frames: (items,) of each.
+    """
+    return divide(starts, frames, min(MOST_SHARES, -(-len(starts) // LEAST_BATCHES)))
+
+
+def prepare_worker(device: str) -> None:
+    """Set up a process that scores shares on a device."""
     if torch_device(device).type == "cpu":
         torch.set_num_threads(1)  # the last bits of a score depend on how many there are
     pa.set_memory_pool(pa.system_memory_pool())  # gives back what is freed; the default hoards
+
+
+@lru_cache(maxsize=1)
+def _loaded(job: ScoringJob, device: str) -> Scoring:
+    """Return a scoring, which a worker loads once for all its shares."""
+    prepare_worker(device)
     return job.scoring(device)
 
 
