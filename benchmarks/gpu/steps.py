@@ -181,6 +181,7 @@ def measure(task: StepTask, precision: Precision, device: torch.device) -> dict[
     """Return speed and memory of one model in one precision."""
     case = replace(task.case, batch=max(2, task.case.batch // 40)) if task.quick else task.case
     began = time.perf_counter()
+    torch.compiler.reset()
     forget_peak(device)
     step = training_step(case, precision, device, compiled=task.compiled, quick=task.quick)
     step()
@@ -188,6 +189,9 @@ def measure(task: StepTask, precision: Precision, device: torch.device) -> dict[
     lock = _LOCK or multiprocessing.Lock()
     with lock:
         times = seconds_per_call(step, device, seconds=0.02 if task.quick else SECONDS)
+    peak = peak_gib(device)
+    del step
+    forget_peak(device)  # the others need the memory
     return {
         "videos_per_second": round(case.batch / median(times), 1),
         "step_s": round(median(times), 6),
@@ -195,7 +199,7 @@ def measure(task: StepTask, precision: Precision, device: torch.device) -> dict[
         "first_step_s": round(first, 2),  # with what is compiled
         "batch": case.batch,
         "frames": case.frames,
-        "peak_gib": peak_gib(device),
+        "peak_gib": peak,
     }
 
 

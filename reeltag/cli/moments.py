@@ -1,8 +1,7 @@
 """`reeltag moments`: when which class is in which video, as intervals of any length."""
 
-import difflib
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 
 from reeltag.cli.moment_exports import Exports
 from reeltag.cli.moment_lists import MomentLists, log_unreached
+from reeltag.cli.moment_videos import names_of, rows_of, split_to_search
 from reeltag.cli.predict import trained_splits
 from reeltag.cli.run_argument import RunPath
 from reeltag.core.addresses import address_of
@@ -24,7 +24,9 @@ from reeltag.data.splits import Split
 from reeltag.deploy.moment_formats.contract import DEFAULT_FPS
 from reeltag.evaluation.rating_scores import RatingScores, ratings_within, score_ratings
 from reeltag.evaluation.truth import Truth, read_truth
-from reeltag.inference.moments import find_intervals_in, read_windows, score_windows
+from reeltag.inference.moment_shares import MomentJob, find_intervals_on
+from reeltag.inference.moments import BestIntervals, find_intervals_in, read_windows, score_windows
+from reeltag.pipeline.worker_config import WorkerConfig
 from reeltag.predictions.file import PredictionInfo, open_predictions
 from reeltag.predictions.interval_rows import Intervals, ScoredWindows
 from reeltag.predictions.intervals import IntervalConfig
@@ -117,6 +119,7 @@ class Moments:
     """Videos scored at once; scores depend on it in their last bits alone (1e-5)."""
     device: str = "auto"
     """cpu, cuda, cuda:1, ...; auto takes a GPU where there is one."""
+    on: tyro.conf.OmitArgPrefixes[WorkerConfig] = field(default_factory=WorkerConfig)
     overwrite: bool = False
     """Replace the files of --csv, --vtt and --export if they are there."""
     json: bool = False
@@ -147,14 +150,7 @@ class Moments:
             rated: NDArray[np.bool_] = yes + no > 0
             return rated
 
-        best = find_intervals_in(
-            source.windows,
-            config,
-            thresholds,
-            classes=source.classes,
-            top=self.top,
-            keep=is_rated if self.rated else None,
-        )
+        best = self._search(source, config, thresholds, is_rated if self.rated else None)
         found = best.ranked()
         lists = MomentLists(
             found,
@@ -173,6 +169,34 @@ class Moments:
         else:
             lists.print(best.windows)
         return 0
+
+    def _search(
+        self,
+        source: "_Source",
+        config: IntervalConfig,
+        thresholds: Thresholds,
+        keep: Callable[[Intervals], NDArray[np.bool_]] | None,
+    ) -> BestIntervals:
+        """Return the intervals of the videos, found by this process or by several."""
+        classes, top = source.classes, self.top
+        if not self.on.is_divided:
+            return find_intervals_in(
+                source.windows, config, thresholds, classes=classes, top=top, keep=keep
+            )
+        assert self.checkpoint is not None and self.data is not None
+        job = MomentJob(
+            checkpoint=self.checkpoint,
+            data=self.data,
+            splits=source.data.splits,
+            split=source.split,
+            videos=self.video,
+            config=config,
+            classes=classes,
+            top=top,
+            batch_size=self.batch_size,
+            device=self.device,
+        )
+        return find_intervals_on(job, self.on, thresholds, keep)
 
     def _exports(self) -> Exports:
         return Exports.chosen(self.export, csv=self.csv, vtt=self.vtt, overwrite=self.overwrite)
@@ -207,6 +231,12 @@ class Moments:
         self._exports().check(self.fps)
         if self.checkpoint is not None and self.data is None:
             raise ConfigError("a RUN needs data to be scored: add --data DATA")
+        if self.predictions is not None and self.on.is_divided:
+            raise ConfigError(
+                "scores that are there are read by one process",
+                where=self.predictions,
+                hint="Leave out --devices, --workers and --engine.",
+            )
         given = [name for name in ("train", "validate", "test", "split") if getattr(self, name)]
         given += ["length"] if self.length != Moments.length else []
         if self.predictions is not None and given:
@@ -223,10 +253,10 @@ class Moments:
         tagger = any_tagger(self.checkpoint)
         splits = trained_splits(self.checkpoint, self.train, self.validate, self.test)
         data = Dataset.open(self.data, splits=splits, quiet=self.json)
-        names = _names(tagger.class_names, data.classes)
+        names = names_of(tagger.class_names, data.classes)
         classes = self._classes(names)
-        split: Split = self.split or ("all" if self.video else _split_to_search(data))
-        rows = _rows_of(data, self.video)
+        split: Split = self.split or ("all" if self.video else split_to_search(data))
+        rows = rows_of(data, self.video)
         thresholds = self._chosen(tagger, data, names, classes)
         thresholds = (thresholds or thresholds_for(tagger, self.prob)).renamed(names)
         self._log_default(tagger.thresholds)
@@ -283,8 +313,8 @@ class Moments:
         data = Dataset.open(path, quiet=self.json)
         numbered = ClassList.numbered(about.num_classes)
         numbered.check_same(data.classes, where=self.predictions, other_where=path)
-        names = _names(numbered.names, data.classes)
-        windows = read_windows(self.predictions, data, _rows_of(data, self.video))
+        names = names_of(numbered.names, data.classes)
+        windows = read_windows(self.predictions, data, rows_of(data, self.video))
         truth = read_truth(data, "all", about.num_classes, quiet=True)
         classes = self._classes(names)
         thresholds = self._of_ratings(data, names, classes) or self._of_named_run(about, names)
@@ -341,48 +371,9 @@ class _Source:
 
     windows: Iterator[ScoredWindows]
     data: Dataset
-    split: str
+    split: Split
     names: tuple[str, ...]
     classes: tuple[int, ...]
     thresholds: Thresholds
     truth: Truth
     chosen: bool  # the thresholds, just now
-
-
-def _rows_of(data: Dataset, videos: tuple[str, ...]) -> NDArray[np.bool_] | None:
-    """Return (R,) the rows of some videos; None for all; ConfigError where one is not there."""
-    if not videos:
-        return None
-    ids = data.table["id"].to_pylist()
-    missing = [name for name in videos if name not in set(ids)]
-    if missing:
-        close = difflib.get_close_matches(missing[0], [name for name in ids if name], n=3)
-        raise ConfigError(
-            f"there is no video {missing[0]!r} in {data.location}",
-            where="--video",
-            hint=f"Did you mean {' or '.join(close)}?" if close else "",
-        )
-    return np.isin(np.array(ids, object), videos)
-
-
-def _split_to_search(data: Dataset) -> Split:
-    """Return test, or all where the data have no such part and no pattern names one."""
-    try:
-        data.shards_of("test")
-    except ConfigError:
-        if data.splits.test:
-            raise
-        say(f"{data.location} has no test part: all its videos are searched")
-        return "all"
-    return "test"
-
-
-def _names(known: tuple[str, ...], classes: ClassList) -> tuple[str, ...]:
-    """Return the names of the classes; those that are only numbered take the data's."""
-    if len(classes) != len(known):  # the data have no list, and their labels need fewer
-        return known
-    numbered = ClassList.numbered(len(known)).names
-    return tuple(
-        theirs if ours == number else ours
-        for ours, theirs, number in zip(known, classes.names, numbered, strict=True)
-    )
