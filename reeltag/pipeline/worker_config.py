@@ -31,15 +31,7 @@ class WorkerConfig(CheckedFields):
 
     def check(self) -> None:
         """Raise ConfigError for devices that are no GPUs, twice the same, or of a cluster."""
-        wrong = [name for name in self.devices if name != ALL and not name.startswith(_CUDA)]
-        if wrong:
-            raise ConfigError(
-                f"must be all, or cuda:0, cuda:1 and so on, got {wrong[0]!r}",
-                where="--devices",
-                hint="--workers N shares the work among N processes on the cores.",
-            )
-        if len(set(self.devices)) < len(self.devices) or (ALL in self.devices[1:]):
-            raise ConfigError("each is given once, or all alone", where="--devices")
+        check_devices(self.devices)
         if self.devices and self.engine == "ray":
             raise ConfigError(
                 "Ray gives each process its GPU: --devices is for --engine local",
@@ -80,6 +72,19 @@ class WorkerConfig(CheckedFields):
         return LocalEngine(self.workers, gpus_named(names))
 
 
+def check_devices(names: tuple[str, ...]) -> None:
+    """Raise ConfigError where names are not all, or GPUs, each once."""
+    wrong = [name for name in names if name != ALL and not name.startswith(_CUDA)]
+    if wrong:
+        raise ConfigError(
+            f"must be all, or cuda:0, cuda:1 and so on, got {wrong[0]!r}",
+            where="--devices",
+            hint="--workers N shares the work among N processes on the cores.",
+        )
+    if len(set(names)) < len(names) or (ALL in names and len(names) > 1):
+        raise ConfigError("each is given once, or all alone", where="--devices")
+
+
 def gpus_named(names: tuple[str, ...]) -> list[str]:
     """Return GPUs as CUDA_VISIBLE_DEVICES names them.
 
@@ -87,8 +92,9 @@ def gpus_named(names: tuple[str, ...]) -> list[str]:
         names: cuda, cuda:1, or all; none: no GPU.
 
     Raises:
-        ConfigError: there is no such GPU.
+        ConfigError: there is no such GPU, or it is given twice.
     """
+    check_devices(names)
     there = visible_gpus()
     if ALL in names:
         if there:

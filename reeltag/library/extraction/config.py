@@ -48,6 +48,9 @@ class ExtractionConfig(CheckedFields):
     """Megabytes of a shard, about."""
     device: str = "auto"
     """Where encoders compute: cpu, cuda, cuda:1; auto: a GPU where there is one."""
+    devices: tuple[str, ...] = ()
+    """GPUs that the processes of this machine share in turns: all, or cuda:0 cuda:1 ... None:
+    --device."""
     precision: Precision = "auto"
     """Of their arithmetic: fp32, or bf16 or fp16 on a GPU; auto: fp32 on CPUs."""
 

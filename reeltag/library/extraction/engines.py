@@ -1,6 +1,6 @@
 """Where videos are encoded: by worker processes of this machine; by a cluster in `ray_engine`."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self
@@ -11,12 +11,13 @@ from reeltag.library.extraction.encode_task import prepare
 from reeltag.library.extraction.encoding import EncodedStream
 from reeltag.library.extraction.jobs import DescribeJob, EncodingSettings, ProbeJob
 from reeltag.library.extraction.worker_process import PoolTask, TaskOutcome, WorkerPool
+from reeltag.pipeline.local_engine import GPUS
 
 OnReport = Callable[[str, Any], None]
 PROBE_SECONDS = 60.0
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 _WORKER_BYTES = 600_000_000
-_MOST_ON_GPU = 16  # workers: each has the encoders' weights in its memory
+_MOST_ON_GPU = 16  # workers of a GPU: each has the encoders' weights in its memory
 
 
 class EncodingEngine(Protocol):
@@ -41,6 +42,8 @@ class LocalEncoding:
     Args:
         workers: how many; None: one per core, as far as half of the memory holds them.
         on_gpu: whether encoders compute on a GPU.
+        gpus: that the workers take in turns, as CUDA_VISIBLE_DEVICES names them; empty: each sees
+            all.
 
     Attributes:
         workers: how many.
@@ -49,12 +52,17 @@ class LocalEncoding:
         ConfigError: `workers` is less than 1.
     """
 
-    def __init__(self, workers: int | None = None, *, on_gpu: bool = False) -> None:
+    def __init__(
+        self, workers: int | None = None, *, on_gpu: bool = False, gpus: Sequence[str] = ()
+    ) -> None:
         if workers is not None and workers < 1:
             raise ConfigError(f"must be at least 1, got {workers}", where="--workers")
-        self.workers = workers or default_workers(usable_cores(), on_gpu=on_gpu)
+        self.workers = workers or default_workers(usable_cores(), on_gpu=on_gpu, gpus=len(gpus))
         self._pool = WorkerPool(
-            prepare, workers=self.workers, variables=dict.fromkeys(_THREADS, "1")
+            prepare,
+            workers=self.workers,
+            variables=dict.fromkeys(_THREADS, "1"),
+            in_turns=[{GPUS: gpu} for gpu in gpus],
         )
 
     def __enter__(self) -> Self:
@@ -90,12 +98,13 @@ class LocalEncoding:
             yield outcome.value or (False, False)
 
 
-def default_workers(cores: int, *, on_gpu: bool) -> int:
+def default_workers(cores: int, *, on_gpu: bool, gpus: int = 1) -> int:
     """Return how many workers there are: one per core, as far as half of the memory holds them.
 
     Args:
         cores: that may be used.
         on_gpu: whether encoders compute on a GPU.
+        gpus: that they share.
     """
     most = max(1, total_memory() // 2 // _WORKER_BYTES)
-    return min(cores, most, _MOST_ON_GPU if on_gpu else cores)
+    return min(cores, most, _MOST_ON_GPU * max(gpus, 1) if on_gpu else cores)

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -40,6 +41,7 @@ from reeltag.library.extraction.summary import ExtractionSummary, FailedVideo, n
 from reeltag.library.extraction.worker_process import PoolTask, TaskOutcome
 from reeltag.library.grouping import NearCopyGroups
 from reeltag.library.media.finding import LIBRARY_FILE, find_media
+from reeltag.pipeline.worker_config import gpus_named
 
 EngineName = Literal["local", "ray"]
 
@@ -81,6 +83,8 @@ def extract(
         OutputError: the data folder cannot be written.
     """
     config, out = config or ExtractionConfig(), Path(out)
+    if config.devices:  # each worker sees one
+        config = replace(config, device="cuda")
     if not sources:
         raise ConfigError("no videos are given", hint="Give files, or folders of them.")
     _check_out(out)
@@ -90,7 +94,7 @@ def extract(
         run = _Extraction(folder, library, config, quiet=quiet)
         with library.job(command or "extract") as counts:
             run.find([Path(source) for source in sources], retry=retry)
-            with _engine(engine, workers, config.device, folder) as encoding:
+            with _engine(engine, workers, config, folder) as encoding:
                 run.encode(encoding)
             summary = run.conclude()
             counts |= {"extracted": summary.extracted, "failed": len(summary.failed)}
@@ -269,14 +273,16 @@ class _Extraction:
 
 @contextmanager
 def _engine(
-    name: EngineName, workers: int | None, device: str, folder: ExtractionFolder
+    name: EngineName, workers: int | None, config: ExtractionConfig, folder: ExtractionFolder
 ) -> Iterator[EncodingEngine]:
     """Yield what encodes videos, and end it."""
-    on_gpu = not device.startswith(("cpu", "auto"))
+    on_gpu = not config.device.startswith(("cpu", "auto"))
     if name == "local":
-        with LocalEncoding(workers, on_gpu=on_gpu) as local:
+        with LocalEncoding(workers, on_gpu=on_gpu, gpus=gpus_named(config.devices)) as local:
             yield local
         return
+    if config.devices:
+        raise ConfigError("Ray gives each process its GPU", where="--devices")
     check_extra("cluster")
     from reeltag.library.extraction.ray_encoding import RayEncoding
 

@@ -19,9 +19,10 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import cycle, islice
 from multiprocessing import Pipe
 from multiprocessing.connection import wait
 from queue import SimpleQueue
@@ -96,6 +97,7 @@ class WorkerPool:
         arguments: of `prepare`; must be picklable.
         workers: processes at most; they are started when there are tasks for them.
         variables: of their environment, in addition to those of this process.
+        in_turns: further ones, the first for the first worker and so on, round and round.
 
     Raises:
         ConfigError: `workers` is less than 1.
@@ -108,10 +110,12 @@ class WorkerPool:
         *,
         workers: int = 1,
         variables: Mapping[str, str] | None = None,
+        in_turns: Sequence[Mapping[str, str]] = (),
     ) -> None:
         if workers < 1:
             raise ConfigError(f"must be at least 1, got {workers}", where="workers")
-        self._workers = [_Worker(prepare, arguments, variables or {}) for _ in range(workers)]
+        turns = islice(cycle(in_turns or ({},)), workers)
+        self._workers = [_Worker(prepare, arguments, {**(variables or {}), **of}) for of in turns]
 
     def __enter__(self) -> Self:
         """Return itself; nothing is started yet."""

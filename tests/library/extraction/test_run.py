@@ -19,9 +19,11 @@ from reeltag.data.unused_files import unused_files
 from reeltag.library.extraction import engines
 from reeltag.library.extraction.config import ExtractionConfig
 from reeltag.library.extraction.engines import LocalEncoding, default_workers
-from reeltag.library.extraction.run import extract
+from reeltag.library.extraction.folder import ExtractionFolder
+from reeltag.library.extraction.run import _engine, extract
 from reeltag.library.extraction.summary import ExtractionSummary
 from reeltag.library.extraction.worker_process import PoolTask, TaskOutcome
+from reeltag.pipeline.local_engine import GPUS
 from tests.library.extraction.synthetic_videos import write_film, write_silent_film, write_sound
 from tests.library.extraction.toys import COLOUR, LOUDNESS
 from tests.processes import Launch
@@ -332,9 +334,26 @@ def test_float16_keeps_values_without_scale(films: Path, tmp_path: Path) -> None
     assert read_record(data.index, 0)["rgb"][:, 0] == pytest.approx([0, 10], abs=3)
 
 
+def test_workers_take_the_named_gpus_in_turns(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("reeltag.pipeline.worker_config.visible_gpus", lambda: ["4", "6", "7"])
+    folder, seen = ExtractionFolder(tmp_path), list[list[str | None]]()
+    for devices in (("cuda:2", "cuda:0"), ("all",), ()):
+        config = ExtractionConfig(devices=devices, device="cuda")
+        with _engine("local", 4, config, folder) as local:
+            assert isinstance(local, LocalEncoding)
+            seen.append([of._variables.get(GPUS) for of in local._pool._workers])
+    assert seen == [["7", "4", "7", "4"], ["4", "6", "7", "4"], [None] * 4]
+    with pytest.raises(ConfigError, match="Ray gives each process its GPU"):
+        with _engine("ray", 1, ExtractionConfig(devices=("all",)), folder):
+            pass
+
+
 def test_workers_are_one_per_core_as_far_as_memory_holds_them() -> None:
     assert default_workers(4, on_gpu=False) == 4
     assert default_workers(10_000, on_gpu=False) < 10_000
     assert default_workers(64, on_gpu=True) <= 16
+    assert default_workers(64, on_gpu=True, gpus=2) <= 32
     with pytest.raises(ConfigError, match="--workers"):
         LocalEncoding(0)
