@@ -345,9 +345,9 @@ def test_workers_take_the_named_gpus_in_turns(
             assert isinstance(local, LocalEncoding)
             seen.append([of._variables.get(GPUS) for of in local._pool._workers])
     assert seen == [["7", "4", "7", "4"], ["4", "6", "7", "4"], [None] * 4]
-    with pytest.raises(ConfigError, match="Ray gives each process its GPU"):
-        with _engine("ray", 1, ExtractionConfig(devices=("all",)), folder):
-            pass
+    on_ray = _engine("ray", 1, ExtractionConfig(devices=("all",)), folder)
+    with pytest.raises(ConfigError, match="Ray gives each process its GPU"), on_ray:
+        pass
 
 
 def test_workers_are_one_per_core_as_far_as_memory_holds_them() -> None:
