@@ -68,6 +68,7 @@ OTHERS = {
 GIVEN = {
     "core/arrow_files.py:arrow_sink": "its callers are looked at",
     "core/sealed.py:sealed_writer": "a file of `whole_file`",
+    "data/remote/cache.py:ShardCache._copy": "a file of `whole_file`",
     "data/annotation_tables.py:write_rows": "a file of `whole_file`",
     "data/synth/about.py:_write_table": "in the folder of `write_corpus`",
     "data/synth/about.py:describe_corpus": "the folder of `write_corpus`",

@@ -6,11 +6,10 @@ float32. It pays on CPUs with instructions for it (AVX512-VNNI, AVX-VNNI, ARM's 
 """
 
 import logging
-import tempfile
 from collections.abc import Container
-from pathlib import Path
 
 from reeltag.core.extras import check_extra
+from reeltag.core.files import scratch_folder
 
 with check_extra("export"):
     import onnx_ir as ir
@@ -34,8 +33,8 @@ def with_int8_products(model: ir.Model) -> ir.Model:
         if node.op_type in PRODUCTS and not _is_weight(node.inputs[1], constants)
     ]
     root, level = logging.getLogger(), logging.getLogger().level
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "int8.onnx")
+    with scratch_folder() as folder:
+        path = folder / "int8.onnx"
         try:
             root.setLevel(logging.ERROR)  # it logs advice there
             quantize_dynamic(
