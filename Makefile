@@ -67,8 +67,8 @@ oldest: .venv-oldest/installed  ## the oldest releases that pyproject.toml allow
 .venv-oldest/installed: pyproject.toml constraints.txt oldest.txt
 	$(PYTHON) -m venv .venv-oldest
 	.venv-oldest/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch
-	.venv-oldest/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -c oldest.txt \
-	  -e '.[cluster,export,hdf5,hub,knn,otio,plots,serve,text,track,trees,tune,video]' pytest pytest-xdist hypothesis httpx psutil
+	.venv-oldest/bin/python -m pip install --quiet --disable-pip-version-check -c oldest.txt \
+	  -e '.[cloud,cluster,export,hdf5,hub,knn,otio,plots,serve,text,track,trees,tune,video]' pytest pytest-xdist hypothesis httpx psutil
 	touch $@
 
 release-check: .venv-release/installed  ## what would be released: built, looked into, installed and run apart
