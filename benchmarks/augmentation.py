@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from benchmarks.figure import figure
 from benchmarks.models import has_bfloat16
 from benchmarks.results import Row
+from benchmarks.update import update
 from reeltag.augment.config import AugmentConfig
 from reeltag.core.batch import FrameBatch
 from reeltag.core.system.allocator import keep_freed_memory
@@ -22,8 +23,7 @@ from reeltag.models import nextvlad
 from reeltag.tagger.tagger import Tagger
 from reeltag.training.augmenting import Augmented
 from reeltag.training.config import Optimisation
-from reeltag.training.objectives import supervised
-from reeltag.training.optimiser import clip_per_tensor, make_optimiser
+from reeltag.training.optimiser import make_optimiser
 
 TARGET = "< 3 %"
 STREAMS = (("rgb", 1024), ("audio", 128))
@@ -105,12 +105,7 @@ def _step(batch: FrameBatch, tagger: Tagger) -> Callable[[], None]:
     optimiser = make_optimiser(tagger.parameters(), Optimisation())
 
     def step() -> None:
-        with _autocast(batch):
-            loss, _ = supervised(batch, tagger)
-        optimiser.zero_grad()
-        loss.backward()
-        clip_per_tensor(tagger.parameters(), 1.0)
-        optimiser.step()
+        update(tagger, optimiser, batch, _autocast(batch))
 
     return step
 

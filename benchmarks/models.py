@@ -26,7 +26,7 @@ from reeltag.core.console import say
 from reeltag.core.system.allocator import keep_freed_memory
 from reeltag.layers.wide_linear import factor_gradients
 from reeltag.losses.cross_entropy import binary_cross_entropy
-from reeltag.models import families, model_config, penalty
+from reeltag.models import Family, families, model_config, penalty
 from reeltag.training.config import Optimisation
 from reeltag.training.optimiser import clip_per_tensor, make_optimiser
 
@@ -89,13 +89,20 @@ def cases() -> list[Case]:
             if original is not None:
                 sizes = {"batch": original.batch, "frames": original.frames}
             elif place == 0 or variant in MORE:
-                drawn = family.recipe.get("frames", {}).get("num_frames", 300) or 300
                 batch = SMALLER.get(variant, family.recipe["batch_size"])
-                sizes = {"batch": batch, "frames": 1 if family.name in VIDEO_LEVEL else drawn}
+                sizes = {"batch": batch, "frames": frames_of(family)}
             else:
                 continue
             chosen.append(Case(family=family.name, variant=variant, **sizes))
     return chosen
+
+
+def frames_of(family: Family) -> int:
+    """Return how many frames of a video the authors train on."""
+    if family.name in VIDEO_LEVEL:
+        return 1
+    drawn: int = family.recipe.get("frames", {}).get("num_frames", 300) or 300
+    return drawn
 
 
 def parts() -> dict[str, str]:

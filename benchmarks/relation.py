@@ -20,13 +20,13 @@ from torch import Tensor, nn
 from benchmarks.figure import figure
 from benchmarks.models import has_bfloat16
 from benchmarks.results import Row
+from benchmarks.update import update
 from reeltag.core.batch import FrameBatch
 from reeltag.core.system.allocator import keep_freed_memory
 from reeltag.layers.experts import LogisticHead, MixtureOfExperts
 from reeltag.models import nextvlad
 from reeltag.training.config import Optimisation, RelationConfig
-from reeltag.training.objectives import supervised
-from reeltag.training.optimiser import clip_per_tensor, make_optimiser
+from reeltag.training.optimiser import make_optimiser
 from reeltag.training.relation import FORMS
 
 EVERY = RelationConfig().every
@@ -114,12 +114,7 @@ def _nextvlad_step(quick: bool, device: torch.device, bf16: bool) -> Callable[[]
     ).to(device)
 
     def step() -> None:
-        with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
-            loss, _ = supervised(batch, model)
-        optimiser.zero_grad()
-        loss.backward()
-        clip_per_tensor(model.parameters(), 1.0)
-        optimiser.step()
+        update(model, optimiser, batch, torch.autocast(device.type, torch.bfloat16, enabled=bf16))
 
     return step
 

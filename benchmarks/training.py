@@ -17,6 +17,7 @@ import torch
 from benchmarks.figure import figure
 from benchmarks.models import has_bfloat16
 from benchmarks.results import Row
+from benchmarks.update import update
 from reeltag.core.batch import FrameBatch
 from reeltag.core.system.allocator import keep_freed_memory
 from reeltag.data.class_list import ClassList
@@ -28,8 +29,7 @@ from reeltag.layers.wide_linear import factor_gradients
 from reeltag.models import nextvlad
 from reeltag.tagger.tagger import Tagger
 from reeltag.training.config import Optimisation
-from reeltag.training.objectives import supervised
-from reeltag.training.optimiser import clip_per_tensor, make_optimiser
+from reeltag.training.optimiser import make_optimiser
 
 Step = Callable[[FrameBatch], None]
 TARGET = "<= 3 %"
@@ -79,12 +79,7 @@ def training_step(quick: bool) -> Step:
     bf16 = has_bfloat16()
 
     def step(batch: FrameBatch) -> None:
-        with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
-            loss, _ = supervised(batch, tagger)
-        optimiser.zero_grad()
-        loss.backward()
-        clip_per_tensor(tagger.parameters(), 1.0)
-        optimiser.step()
+        update(tagger, optimiser, batch, torch.autocast("cpu", torch.bfloat16, enabled=bf16))
 
     return step
 

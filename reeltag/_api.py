@@ -6,7 +6,7 @@ options that are left out here. In the examples DATA is a small synthetic corpus
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypeAlias, cast
+from typing import Any, TypeAlias
 
 from lightning.pytorch.callbacks import Callback
 
@@ -214,9 +214,13 @@ def predict(
         >>> predict(RUN, DATA, TMP / "p.parquet").info.num_classes
         4
     """
-    run = None if isinstance(model, AnyTagger) else local_run(model)
+    if isinstance(model, AnyTagger):
+        tagger, run = model, None
+    else:
+        run = local_run(model)
+        tagger = any_tagger(run)
     write_predictions(
-        model if isinstance(model, AnyTagger) else any_tagger(cast(Path, run)),
+        tagger,
         _dataset(data),
         Output(Path(out), overwrite=overwrite),
         choices or InferenceConfig(),

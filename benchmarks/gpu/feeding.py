@@ -22,6 +22,7 @@ from benchmarks.gpu.device import (
     use_tf32,
 )
 from benchmarks.results import Row
+from benchmarks.update import update
 from reeltag.core.batch import FrameBatch
 from reeltag.data.class_list import ClassList
 from reeltag.data.dataset import Dataset
@@ -31,8 +32,7 @@ from reeltag.data.records.tfrecord import TFRecordWriter
 from reeltag.models import nextvlad
 from reeltag.tagger.tagger import Tagger
 from reeltag.training.config import Optimisation
-from reeltag.training.objectives import supervised
-from reeltag.training.optimiser import clip_per_tensor, make_optimiser
+from reeltag.training.optimiser import make_optimiser
 
 STREAMS = (("rgb", 1024), ("audio", 128))
 CLASSES = 3862
@@ -103,11 +103,6 @@ def _step(tagger: Tagger, device: torch.device) -> Callable[[FrameBatch], None]:
     optimiser = make_optimiser(tagger.parameters(), Optimisation())
 
     def step(batch: FrameBatch) -> None:
-        with autocast("bf16", device):
-            loss, _ = supervised(batch, tagger)
-        optimiser.zero_grad()
-        loss.backward()
-        clip_per_tensor(tagger.parameters(), 1.0)
-        optimiser.step()
+        update(tagger, optimiser, batch, autocast("bf16", device))
 
     return step

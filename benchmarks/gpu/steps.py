@@ -27,7 +27,8 @@ from benchmarks.gpu.device import (
     seconds_per_call,
     use_tf32,
 )
-from benchmarks.models import VIDEO_LEVEL, Case
+from benchmarks.models import Case, frames_of
+from benchmarks.originals import originals
 from benchmarks.results import Row
 from reeltag.losses.cross_entropy import binary_cross_entropy
 from reeltag.models import families, model_config, penalty
@@ -35,7 +36,6 @@ from reeltag.training.config import Optimisation
 from reeltag.training.optimiser import clip_per_tensor, make_optimiser
 
 SECONDS = 0.4  # timed for a figure
-FRAMES = {"lstm_2x1024": 300}  # where a variant has others than its family draws
 _LOCK: Lock | None = None  # of this process: held while something is timed
 
 
@@ -63,8 +63,8 @@ def cases() -> list[Case]:
     found = []
     for family in families():
         variant = next(iter(family.variants))
-        drawn = family.recipe.get("frames", {}).get("num_frames", 300)
-        frames = 1 if family.name in VIDEO_LEVEL else FRAMES.get(variant, drawn) or 300
+        original = originals().get(variant)
+        frames = frames_of(family) if original is None else original.frames
         batch = family.recipe["batch_size"]
         found.append(Case(family=family.name, variant=variant, batch=batch, frames=frames))
     return found

@@ -47,7 +47,7 @@ def jobs() -> str:
         precision: median(
             row["details"]["matmul_gflop_s"]
             for row in _of_first_machine(read_rows("bench_models"))
-            if row["name"].endswith(precision)
+            if row["name"].startswith("train ") and row["name"].endswith(precision)
         )
         * 1e9
         for precision in ("fp32", "bf16")

@@ -76,14 +76,17 @@ def scored_by(
     if runtime == "torch" or not isinstance(tagger, Tagger) or not possible:
         yield tagger
         return
-    lengths = data.table["frames"].to_numpy()[rows]
-    if runtime == "auto" and not _is_long(tagger, _jobs(tagger, lengths, choices)):
-        yield tagger
-        return
+    jobs, in_torch = list[tuple[float, Score]](), 0.0
+    if runtime == "auto":
+        jobs = _jobs(tagger, data.table["frames"].to_numpy()[rows], choices)
+        in_torch = _seconds_if_many(tagger, jobs)
+        if in_torch < LONG:
+            yield tagger
+            return
     with scratch_folder() as folder:
         graph = _graph(tagger, data, folder, wanted=runtime == "onnx")
-        if runtime == "auto" and graph is not None:
-            graph = _faster(tagger, graph, _jobs(tagger, lengths, choices))
+        if runtime == "auto" and graph is not None and not _is_faster(graph, jobs, in_torch):
+            graph = None
         yield graph or tagger
 
 
@@ -112,19 +115,26 @@ def _graph(tagger: Tagger, data: Dataset, folder: Path, *, wanted: bool) -> AnyT
     return graph
 
 
-def _is_long(tagger: AnyTagger, jobs: list[tuple[float, Score]]) -> bool:
-    """Return whether PyTorch takes minutes."""
-    return sum(number for number, _ in jobs) * VIDEOS >= FEW and seconds_of(tagger, jobs) >= LONG
+def _seconds_if_many(tagger: AnyTagger, jobs: list[tuple[float, Score]]) -> float:
+    """Return how long PyTorch takes; 0 for so few batches that they are not clocked."""
+    few = sum(number for number, _ in jobs) * VIDEOS < FEW
+    return 0.0 if few else seconds_of(tagger, jobs)
 
 
-def _faster(tagger: AnyTagger, graph: AnyTagger, jobs: list[tuple[float, Score]]) -> AnyTagger:
-    """Return the faster of both, and log which it is."""
-    in_torch, in_graph = seconds_of(tagger, jobs), seconds_of(graph, jobs)
+def _is_faster(graph: AnyTagger, jobs: list[tuple[float, Score]], in_torch: float) -> bool:
+    """Return whether a graph is faster by enough, and log which of both scores.
+
+    Args:
+        graph: of the tagger.
+        jobs: as of `seconds_of`.
+        in_torch: seconds that they take in PyTorch.
+    """
+    in_graph = seconds_of(graph, jobs)
     is_graph = in_torch >= FASTER * in_graph
     ratio = in_torch / in_graph if is_graph else in_graph / in_torch
     name, other = ("onnxruntime", "PyTorch") if is_graph else ("PyTorch", "onnxruntime")
     say(f"{name} scores: {ratio:.2f} times as fast as {other} (--runtime torch|onnx chooses)")
-    return graph if is_graph else tagger
+    return is_graph
 
 
 def seconds_of(tagger: AnyTagger, jobs: list[tuple[float, Score]]) -> float:

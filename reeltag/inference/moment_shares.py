@@ -27,9 +27,9 @@ from reeltag.inference.moments import BestIntervals, find_intervals_in, score_wi
 from reeltag.inference.predict import weights_digest
 from reeltag.inference.progress import ShareBar
 from reeltag.inference.scoring import InferenceConfig
-from reeltag.inference.shares import bounds_of, prepare_worker, whole_path
+from reeltag.inference.shares import bounds_of, prepare_worker, share_steps, whole_path
 from reeltag.pipeline.scheduler import run_on_workers
-from reeltag.pipeline.steps import Step, source, step, step_function
+from reeltag.pipeline.steps import Step, step_function
 from reeltag.pipeline.store import folder_of
 from reeltag.pipeline.worker_config import WorkerConfig
 from reeltag.predictions.interval_rows import Intervals
@@ -118,23 +118,14 @@ def find_intervals_on(
         device=workers.device(job.device),
         top=None if keep else job.top,
     )
-    sources = [source(there.checkpoint, "known by its weights")]
     best = BestIntervals(len(thresholds.classes), job.top)
     with _folder(workers) as root:
         thresholds.save(root)
-        found = root / THRESHOLDS_FILE
-        steps = [
-            step(
-                find_share,
-                *sources,
-                name=f"{number:04d}",
-                runtime={"job": there, "thresholds": found},
-                first=first,
-                stop=stop,
-                weights=weights_digest(tagger),
-            )
-            for number, (first, stop) in enumerate(bounds, start=1)
-        ]
+        runtime = {"job": there, "thresholds": root / THRESHOLDS_FILE}
+        weights = weights_digest(tagger)
+        steps = share_steps(
+            find_share, [there.checkpoint], bounds, runtime=runtime, weights=weights
+        )
         _run(steps, bounds, root, workers, job.device)
         for one in steps:
             _add(folder_of(one, root) / _FOUND, best, keep)

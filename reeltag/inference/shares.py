@@ -14,7 +14,7 @@ another actor from their beginning, and move all rows through its object store t
 
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, fields, is_dataclass, replace
 from functools import lru_cache
@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from rich.progress import Progress, TaskID
 
 from reeltag.core.addresses import address_of
-from reeltag.core.console import progress_bar, say
+from reeltag.core.console import progress_bar
 from reeltag.core.devices import torch_device
 from reeltag.core.errors import ConfigError
 from reeltag.core.files import hold_result
@@ -38,6 +38,7 @@ from reeltag.inference.scoring_job import Scoring, ScoringJob
 from reeltag.inference.stream import (
     Outcome,
     Output,
+    keep_or_remove,
     kinds_of,
     limits_of,
     merge_parts,
@@ -86,30 +87,25 @@ def score_on_workers(job: ScoringJob, out: Output, workers: WorkerConfig) -> Out
         kinds = kinds_of(scoring.choices)
         parts = PredictionParts(parts_of(out.path), settings, kinds, restart=out.restart)
         root = parts.folder / SHARES
-        resumed_at = sum(_done(one, root) for one in steps)
+        done_before = {one.folder_name: _done(one, root) for one in steps}
         try:
             with closing(workers.create(job.device)) as engine:
-                left = {one.folder_name: _size(one) - _done(one, root) for one in steps}
+                left = {one.folder_name: _size(one) - done_before[one.folder_name] for one in steps}
                 bar = ShareBar(left, scoring.item_name, len(scoring))
                 run_on_workers(steps, root, engine, display=bar)
             parts.end(out.path)
             shares = _FinishedShares([folder_of(one, root) / _ROWS for one in steps], kinds)
             rows, blank = _write(scoring, shares, out), shares.num_blank
         except BaseException:
-            if done := sum(_done(one, root) for one in steps):
-                say(
-                    f"{done:,} of {len(scoring):,} {scoring.item_name} are done and kept in "
-                    f"{parts.folder}; the same command goes on from there"
-                )
-            else:
-                parts.remove()
+            done = sum(_done(one, root) for one in steps)
+            keep_or_remove(parts, done, len(scoring), scoring.item_name)
             raise
         parts.remove()
     return Outcome(
         path=out.path,
         videos=len(scoring),
         rows=rows,
-        resumed_at=resumed_at,
+        resumed_at=sum(done_before.values()),
         skipped=scoring.skipped,
         blank=blank,
         seconds=time.monotonic() - begun,
@@ -138,7 +134,7 @@ def score_share(
     """
     del sources  # their paths are in the job
     scoring = _loaded(job, device)
-    if digest(json.dumps(_fixed(scoring), sort_keys=True)) != settings:
+    if _settings_digest(scoring) != settings:
         raise ConfigError("other weights or records are here than where the work was divided")
     parts, scorer = _share_parts(out / _ROWS, scoring), scoring.scorer()
     limits = limits_of(parts, scoring.about.num_classes, scoring.choices.per_class)
@@ -205,19 +201,41 @@ def _write(scoring: Scoring, shares: _FinishedShares, out: Output) -> dict[Kind,
 
 def _shares(job: ScoringJob, scoring: Scoring, device: str) -> list[Step]:
     """Return the steps that score the shares."""
-    settings = digest(json.dumps(_fixed(scoring), sort_keys=True))
+    paths = [path for path in job.sources if address_of(path) is None]
     bounds = bounds_of(scoring.starts(), scoring.frames)
-    paths = (path for path in job.sources if address_of(path) is None)
-    sources = [source(path, "known by the settings") for path in paths]
+    runtime = {"job": job, "device": device}
+    return share_steps(
+        score_share, paths, bounds, runtime=runtime, settings=_settings_digest(scoring)
+    )
+
+
+def share_steps(
+    function: Callable[..., object],
+    sources: Iterable[Path],
+    bounds: Iterable[tuple[int, int]],
+    *,
+    runtime: dict[str, Any],
+    **config: str,
+) -> list[Step]:
+    """Return a step for each share, in order.
+
+    Args:
+        function: a step function with the parameters `first` and `stop`, the bounds of a share.
+        sources: paths that every share reads, of this machine.
+        bounds: of the shares.
+        runtime: further arguments, which the result does not depend on.
+        **config: further arguments, which it depends on: what is at the sources, among others.
+    """
+    known = [source(path, "known by the config") for path in sources]
     return [
         step(
-            score_share,
-            *sources,
+            function,
+            *known,
             name=f"{number:04d}",
-            runtime={"job": job, "device": device},
+            runtime=runtime,
             first=first,
             stop=stop,
-            settings=settings,
+            **config,
         )
         for number, (first, stop) in enumerate(bounds, start=1)
     ]
@@ -235,6 +253,11 @@ def _absolute(job: ScoringJob) -> ScoringJob:
 def whole_path(path: Path) -> Path:
     """Return a path from the root on; an address of an object store stays as it is."""
     return path.absolute() if address_of(path) is None else path
+
+
+def _settings_digest(scoring: Scoring) -> str:
+    """Return a hash of all that scores depend on but for the device."""
+    return digest(json.dumps(_fixed(scoring), sort_keys=True))
 
 
 def _fixed(scoring: Scoring) -> dict[str, Any]:

@@ -169,13 +169,7 @@ def _write_predictions(
         parts.end(out.path)
         rows = out.finish(parts) if out.finish else merge_parts(parts, out.path, about, limits)
     except BaseException:
-        if parts.videos_done:
-            say(
-                f"{parts.videos_done:,} of {num_videos:,} {items} are done and kept in "
-                f"{parts.folder}; the same command goes on from there"
-            )
-        else:
-            parts.remove()
+        keep_or_remove(parts, parts.videos_done, num_videos, items)
         raise
     parts.remove()
     return Outcome(
@@ -185,6 +179,24 @@ def _write_predictions(
         resumed_at=resumed_at,
         blank=parts.num_blank,
         seconds=time.monotonic() - begun,
+    )
+
+
+def keep_or_remove(parts: PredictionParts, done: int, total: int, items: str) -> None:
+    """Say what of an interrupted scoring is kept; remove its parts where nothing is done.
+
+    Args:
+        parts: of it.
+        done: items that are scored.
+        total: items in all.
+        items: name of an item.
+    """
+    if not done:
+        parts.remove()
+        return
+    say(
+        f"{done:,} of {total:,} {items} are done and kept in {parts.folder}; the same command goes "
+        "on from there"
     )
 
 

@@ -67,6 +67,9 @@ class Config(ModelConfig):
 class DBoFBody(nn.Module):
     """All but the classifier: what the module docstring draws up to the mixture of experts."""
 
+    head: nn.Module
+    """The classifier (B, hidden) -> (B, C), which whoever extends it makes."""
+
     def __init__(self, config: Config) -> None:
         super().__init__()
         dim, normed = sum(config.dims), config.batch_norm
@@ -87,20 +90,13 @@ class DBoFBody(nn.Module):
         self.hidden_norm = MaskedBatchNorm(config.hidden) if normed else None
         self.activation = config.activation
 
-    def hidden_units(self, frames_BTD: Tensor, mask_BT: Tensor) -> Tensor:
-        """Return what the classifier is given, (B, hidden)."""
-        affine = None
+    def forward(self, frames_BTD: Tensor, mask_BT: Tensor | None = None) -> Tensor:
+        """Return logits (B, C)."""
+        mask_BT, affine = resolve_mask(frames_BTD, mask_BT), None
         if self.input_norm is not None:
             frames_BTD = self.input_norm.standardise(frames_BTD, mask_BT)
             affine = self.input_norm.weight, self.input_norm.bias
-        return self.hidden_of(self.pool(frames_BTD, mask_BT, affine))
-
-    def hidden_of(self, pooled_BK: Tensor) -> Tensor:
-        """Return what the classifier is given, (B, hidden), of pooled words."""
-        hidden_BH: Tensor = self.hidden(pooled_BK)
-        if self.hidden_norm is not None:
-            hidden_BH = self.hidden_norm(hidden_BH)
-        return ACTIVATIONS[self.activation](hidden_BH)
+        return self.pooled_logits(self.pool(frames_BTD, mask_BT, affine))
 
     def frame_terms(self, frames_BTD: Tensor) -> Tensor:
         """Return the words of each frame (B, T, K)."""
@@ -112,26 +108,25 @@ class DBoFBody(nn.Module):
         """Return the words of all frames together, (B, K)."""
         return self.pool.pooled(terms_BTS, mask_BT)
 
+    def pooled_logits(self, pooled_BP: Tensor) -> Tensor:
+        """Return logits (B, C)."""
+        hidden_BH: Tensor = self.hidden(pooled_BP)
+        if self.hidden_norm is not None:
+            hidden_BH = self.hidden_norm(hidden_BH)
+        logits_BC: Tensor = self.head(ACTIVATIONS[self.activation](hidden_BH))
+        return logits_BC
+
 
 class DBoFModel(DBoFBody):
     """See the module docstring."""
+
+    head: GatedMixture
 
     def __init__(self, config: Config) -> None:
         super().__init__(config)
         self.head = GatedMixture(
             config.hidden, config.num_classes, config.num_experts, l2=config.l2
         )
-
-    def forward(self, frames_BTD: Tensor, mask_BT: Tensor | None = None) -> Tensor:
-        """Return logits (B, C)."""
-        mask_BT = resolve_mask(frames_BTD, mask_BT)
-        logits_BC: Tensor = self.head(self.hidden_units(frames_BTD, mask_BT))
-        return logits_BC
-
-    def pooled_logits(self, pooled_BP: Tensor) -> Tensor:
-        """Return logits (B, C)."""
-        logits_BC: Tensor = self.head(self.hidden_of(pooled_BP))
-        return logits_BC
 
     def tensorflow_names(self) -> dict[str, str]:
         """Return where the authors' checkpoint keeps each part of ours."""

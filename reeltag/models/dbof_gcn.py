@@ -15,7 +15,7 @@ from torch import Tensor
 from reeltag.layers.graph import GraphClassifier
 from reeltag.layers.preprocessing import PreprocessingConfig
 from reeltag.models import dbof
-from reeltag.models._config import ModelConfig, resolve_mask
+from reeltag.models._config import ModelConfig
 from reeltag.models._fields import Size
 
 SOURCE = "Autohome 2019 sec. 3.4, after arXiv:1904.03582; base: google/youtube-8m, DbofModel"
@@ -69,6 +69,8 @@ class Config(ModelConfig):
 class DBoFGraphModel(dbof.DBoFBody):
     """See the module docstring."""
 
+    head: GraphClassifier
+
     def __init__(self, config: Config) -> None:
         super().__init__(config.base())
         self.head = GraphClassifier(
@@ -80,17 +82,6 @@ class DBoFGraphModel(dbof.DBoFBody):
             threshold=config.threshold,
             share=config.share,
         )
-
-    def forward(self, frames_BTD: Tensor, mask_BT: Tensor | None = None) -> Tensor:
-        """Return logits (B, C)."""
-        mask_BT = resolve_mask(frames_BTD, mask_BT)
-        logits_BC: Tensor = self.head(self.hidden_units(frames_BTD, mask_BT))
-        return logits_BC
-
-    def pooled_logits(self, pooled_BP: Tensor) -> Tensor:
-        """Return logits (B, C)."""
-        logits_BC: Tensor = self.head(self.hidden_of(pooled_BP))
-        return logits_BC
 
     def set_cooccurrence(self, counts_CC: Tensor) -> None:
         """Let the graph begin as which labels appear together; until then it is the identity.

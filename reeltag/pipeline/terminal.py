@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
@@ -21,19 +22,8 @@ EVERY = 30.0  # seconds between two lines of a worker in a log
 _TAIL = 4096  # bytes in which the last line of a log is looked for
 
 
-class StepDisplay(Protocol):
-    """Shows how far a run on workers is."""
-
-    def __enter__(self) -> Self:
-        """Begin to show it."""
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """End it."""
+class StepDisplay(AbstractContextManager["StepDisplay"], Protocol):
+    """Shows how far a run on workers is, within a block."""
 
     def log(self, event: Event) -> None:
         """Take an event."""

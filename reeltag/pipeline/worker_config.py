@@ -31,12 +31,7 @@ class WorkerConfig(CheckedFields):
 
     def check(self) -> None:
         """Raise ConfigError for devices that are no GPUs, twice the same, or of a cluster."""
-        check_devices(self.devices)
-        if self.devices and self.engine == "ray":
-            raise ConfigError(
-                "Ray gives each process its GPU: --devices is for --engine local",
-                where="--devices",
-            )
+        check_devices(self.devices, self.engine)
 
     @property
     def is_divided(self) -> bool:
@@ -72,8 +67,13 @@ class WorkerConfig(CheckedFields):
         return LocalEngine(self.workers, gpus_named(names))
 
 
-def check_devices(names: tuple[str, ...]) -> None:
-    """Raise ConfigError where names are not all, or GPUs, each once."""
+def check_devices(names: tuple[str, ...], engine: EngineName = "local") -> None:
+    """Raise ConfigError where names are not all, or GPUs, each once, or the engine has its own."""
+    if names and engine == "ray":
+        raise ConfigError(
+            "Ray gives each process its GPU: --devices is for --engine local",
+            where="--devices",
+        )
     wrong = [name for name in names if name != ALL and not name.startswith(_CUDA)]
     if wrong:
         raise ConfigError(

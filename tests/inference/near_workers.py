@@ -1,10 +1,13 @@
 """Workers that are this process: what they do without starting one."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import torch
 
+from reeltag.inference import moment_shares, shares
 from reeltag.pipeline.execution import execute
 from reeltag.pipeline.failures import format_error, is_retryable
 from reeltag.pipeline.scheduler import WorkerReport
@@ -55,6 +58,19 @@ class NearEngine:
 
     def close(self) -> None:
         """Do nothing."""
+
+
+@contextmanager
+def dividing_few_batches() -> Iterator[None]:
+    """Use one thread, as workers do, and let shares be of one batch."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(shares, "LEAST_BATCHES", 1)
+        yield
+    torch.set_num_threads(threads)
+    for loaded in (shares._loaded, moment_shares._loaded):
+        loaded.cache_clear()
 
 
 def work_nearby(monkeypatch: pytest.MonkeyPatch) -> list[NearEngine]:

@@ -6,12 +6,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
 from reeltag.cli.main import run
 from reeltag.core.errors import ConfigError
 from reeltag.data.dataset import Dataset
-from reeltag.inference import moment_shares, shares
+from reeltag.inference import moment_shares
 from reeltag.inference.moment_shares import MomentJob, find_intervals_on, find_share
 from reeltag.inference.moments import BestIntervals, find_intervals_in, score_windows
 from reeltag.pipeline.failures import FailedStepsError
@@ -21,7 +20,7 @@ from reeltag.predictions.intervals import IntervalConfig
 from reeltag.tagger.loading import any_tagger
 from reeltag.tagger.thresholds import Thresholds
 from tests.cli.moment_runs import run_json, write_data, write_run
-from tests.inference.near_workers import NearEngine, work_nearby
+from tests.inference.near_workers import NearEngine, dividing_few_batches, work_nearby
 
 NAMES = tuple(f"class {c}" for c in range(12))
 CONFIG = IntervalConfig(length_s=5, hop_s=1, min_length_s=1, merge_gap_s=2, smooth_s=3)
@@ -37,14 +36,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def one_thread(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Use one thread, and divide the few batches that there are."""
-    monkeypatch.setattr(shares, "LEAST_BATCHES", 1)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-    moment_shares._loaded.cache_clear()
+def few_batches() -> Iterator[None]:
+    """Divide the few batches that there are."""
+    with dividing_few_batches():
+        yield
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
@@ -32,7 +31,7 @@ from reeltag.soft_labels.soft_label_job import SoftLabelJob
 from reeltag.soft_labels.teacher import TeacherConfig
 from reeltag.tagger.tagger import Tagger
 from tests.deploy.synthetic_runs import run_of
-from tests.inference.near_workers import NearEngine, work_nearby
+from tests.inference.near_workers import NearEngine, dividing_few_batches, work_nearby
 from tests.inference.test_predict import make_tagger
 
 CORPUS = SynthConfig(videos=60, classes=12, rgb=16, audio=8, min_frames=3, max_frames=33, shards=3)
@@ -50,14 +49,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def one_thread(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Use one thread, and divide the few batches that there are."""
-    monkeypatch.setattr(shares, "LEAST_BATCHES", 1)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-    shares._loaded.cache_clear()
+def few_batches() -> Iterator[None]:
+    """Divide the few batches that there are."""
+    with dividing_few_batches():
+        yield
 
 
 @pytest.fixture

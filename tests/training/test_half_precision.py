@@ -12,15 +12,14 @@ from lightning.pytorch import Trainer
 from lightning.pytorch.plugins import MixedPrecision
 from torch import Tensor, nn
 
-from reeltag.core.batch import FrameBatch
 from reeltag.core.errors import TrainingError
 from reeltag.data.dataset import Dataset
 from reeltag.models import lstm, nextvlad
 from reeltag.training import fit, module
 from reeltag.training.config import Optimisation, Recipe
 from reeltag.training.fit import check_start, train
-from reeltag.training.objectives import supervised
 from reeltag.training.optimiser import clip_per_tensor
+from tests.training.exploding import InfiniteAtStepOne
 
 SCALE = 2.0**16
 MODEL = dataclasses.replace(nextvlad.TINY, dropout=0.0)
@@ -84,20 +83,14 @@ def test_float16_clips_gradients_at_their_own_size(
 def test_float16_keeps_the_weights_before_a_loss_that_is_not_finite(
     corpus: Path, tmp_path: Path
 ) -> None:
-    states: list[dict[str, Tensor]] = []
-
-    def explodes(batch: FrameBatch, model: nn.Module) -> tuple[Tensor, dict[str, Tensor]]:
-        states.append({name: p.detach().clone() for name, p in model.named_parameters()})
-        loss, logs = supervised(batch, model)
-        return loss * (math.inf if len(states) == 2 else 1.0), logs
-
+    objective = InfiniteAtStepOne()
     recipe = dataclasses.replace(RECIPE, log_every=4)
     with pytest.raises(TrainingError, match="the loss is inf at step 1, batch of"):
-        train(Dataset.open(corpus, quiet=True), tmp_path / "run", MODEL, recipe, objective=explodes)
-    assert len(states) == 4
-    assert any(not torch.equal(states[0][name], part) for name, part in states[1].items())
-    for later in states[2:]:
-        assert all(torch.equal(later[name], part) for name, part in states[1].items())
+        train(
+            Dataset.open(corpus, quiet=True), tmp_path / "run", MODEL, recipe, objective=objective
+        )
+    assert len(objective.states) == 4
+    objective.assert_weights_stay()
 
 
 @pytest.mark.gpu

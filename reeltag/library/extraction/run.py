@@ -41,7 +41,7 @@ from reeltag.library.extraction.summary import ExtractionSummary, FailedVideo, n
 from reeltag.library.extraction.worker_process import PoolTask, TaskOutcome
 from reeltag.library.grouping import NearCopyGroups
 from reeltag.library.media.finding import LIBRARY_FILE, find_media
-from reeltag.pipeline.worker_config import gpus_named
+from reeltag.pipeline.worker_config import check_devices, gpus_named
 
 EngineName = Literal["local", "ray"]
 
@@ -281,8 +281,7 @@ def _engine(
         with LocalEncoding(workers, on_gpu=on_gpu, gpus=gpus_named(config.devices)) as local:
             yield local
         return
-    if config.devices:
-        raise ConfigError("Ray gives each process its GPU", where="--devices")
+    check_devices(config.devices, name)
     check_extra("cluster")
     from reeltag.library.extraction.ray_encoding import RayEncoding
 
