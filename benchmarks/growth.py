@@ -85,7 +85,7 @@ def _measure(folder: Path, videos: int) -> Iterator[tuple[str, Measured]]:
     yield "blend", _child("blend", whole, other, "--out", folder / "blend.parquet")
     segments = ["--no-videos", "--segments", "--segment-top-k", "20"]
     _child("predict", tagger, "--data", data, "--out", part, *every, *segments)
-    options = ["--prob", "0.5", "--csv"]
+    options = ["--prob", "0.93", "--csv"]
     listed = [*options, folder / "moments.csv"]
     yield "moments", _child("moments", "--data", data, "--predictions", part, *listed)
     if videos <= SERVED:

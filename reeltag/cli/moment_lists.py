@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
+from typing import Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,7 @@ from reeltag.predictions.interval_rows import Intervals
 from reeltag.tagger.thresholds import Thresholds
 
 SHOWN = 20  # moments of a class on the terminal
+_AT_ONCE = 10_000  # moments that are made at once
 NAMED = 10  # classes without a threshold that are named
 _COLUMNS = ("id", "start_s", "end_s", "peak_s", "prob", "mean_prob")
 
@@ -39,59 +41,55 @@ class MomentLists:
     ratings: tuple[NDArray[np.int64], NDArray[np.int64]] | None
     ranked: bool = False
 
-    def by_class(self) -> Iterator[tuple[int, list[dict[str, Any]]]]:
-        """Yield each class that is listed, and its moments."""
+    def classes(self) -> Iterator[tuple[int, int, int]]:
+        """Yield each class that is listed, and the places [first, last) of its moments."""
+        found = self.found.classes
+        for c in sorted({*self.listed, *np.unique(found).tolist()}):
+            first, last = np.searchsorted(found, [c, c + 1]).tolist()
+            yield c, first, last
+
+    def rows(self, first: int, last: int) -> list[dict[str, Any]]:
+        """Return the moments of some places."""
         found = self.found
         columns: list[NDArray[np.generic]] = [found.start_s, found.end_s, found.peak_s]
-        columns += [found.peak_prob, found.mean_prob]
+        columns += [self._peak_prob, found.mean_prob]
         names: tuple[str, ...] = _COLUMNS
         if self.ratings is not None:
             columns, names = [*columns, *self.ratings], (*names, "yes", "no")
-        for c in sorted({*self.listed, *np.unique(found.classes).tolist()}):
-            first, last = np.searchsorted(found.classes, [c, c + 1])
-            ids = found.ids.slice(first, last - first).to_pylist()
-            rows = zip(ids, *(column[first:last].tolist() for column in columns), strict=True)
-            yield c, [dict(zip(names, row, strict=True)) for row in rows]
+        ids = found.ids.slice(first, last - first).to_pylist()
+        cells = zip(ids, *(column[first:last].tolist() for column in columns), strict=True)
+        return [dict(zip(names, row, strict=True)) for row in cells]
 
-    def described(self) -> dict[str, Any]:
-        """Return all lists, and the classes without a threshold, as plain JSON values."""
-        classes = [
-            {
+    @cached_property
+    def _peak_prob(self) -> NDArray[np.float64]:
+        return self.found.peak_prob
+
+    def described(self) -> Iterator[dict[str, Any]]:
+        """Yield each class that is listed, with its moments, as plain JSON values."""
+        for c, first, last in self.classes():
+            yield {
                 "class": c,
                 "name": self.names[c],
                 "threshold": None if self.ranked else self.thresholds.classes[c].prob,
                 "precision": self.thresholds.classes[c].precision,
                 "precision_interval": self.thresholds.classes[c].interval,
                 "count": int(self.counts[c]),
-                "moments": moments,
+                "moments": self.rows(first, last),
             }
-            for c, moments in self.by_class()
-        ]
-        return {"classes": classes, "unreached": self.thresholds.unreached}
 
-    def exported(self) -> list[ExportedMoment]:
+    def exported(self) -> "ListedMoments":
         """Return all moments, in their order, as they are exported."""
-        return [
-            ExportedMoment(
-                index=c,
-                name=self.names[c],
-                precision=self.thresholds.classes[c].precision,
-                precision_interval=self.thresholds.classes[c].interval,
-                **each,
-            )
-            for c, moments in self.by_class()
-            for each in moments
-        ]
+        return ListedMoments(self)
 
     def print(self, windows: int) -> None:
         """Print a table for each class, of its 20 best moments at most."""
         nothing = True
-        for c, moments in self.by_class():
+        for c, first, last in self.classes():
             nothing = False
-            title = f"{self.names[c]} (class {c}): {self._title(c, len(moments))}"
+            title = f"{self.names[c]} (class {c}): {self._title(c, last - first)}"
             STDOUT.print(title, style="bold", highlight=False, markup=False, soft_wrap=True)
-            if moments:
-                STDOUT.print(_table(moments[:SHOWN]), highlight=False, markup=False, soft_wrap=True)
+            if shown := self.rows(first, min(last, first + SHOWN)):
+                STDOUT.print(_table(shown), highlight=False, markup=False, soft_wrap=True)
         if nothing:
             STDOUT.print(f"no moment in {windows:,} windows", highlight=False)
 
@@ -116,6 +114,56 @@ class MomentLists:
                 "held-out ratings"
             )
         return text
+
+
+class ListedMoments(Sequence[ExportedMoment]):
+    """The moments of lists as objects, which are made as they are asked for.
+
+    Args:
+        lists: what they are of; in memory they are columns.
+    """
+
+    def __init__(self, lists: MomentLists) -> None:
+        self._lists = lists
+
+    def __len__(self) -> int:
+        """Return M."""
+        return len(self._lists.found)
+
+    def __iter__(self) -> Iterator[ExportedMoment]:
+        """Yield them in their order."""
+        for first in range(0, len(self), _AT_ONCE):
+            yield from self[first : first + _AT_ONCE]
+
+    @overload
+    def __getitem__(self, place: int) -> ExportedMoment: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> list[ExportedMoment]: ...
+
+    def __getitem__(self, place: int | slice) -> ExportedMoment | list[ExportedMoment]:
+        """Return one, or those of a range."""
+        places = range(len(self))[place]
+        if isinstance(places, int):
+            return self._made(places, places + 1)[0]
+        if places and places.step == 1:
+            return self._made(places.start, places.stop)
+        return [self[at] for at in places]
+
+    def _made(self, first: int, last: int) -> list[ExportedMoment]:
+        lists = self._lists
+        classes = lists.found.classes[first:last].tolist()
+        known = [lists.thresholds.classes[c] for c in classes]
+        return [
+            ExportedMoment(
+                index=c,
+                name=lists.names[c],
+                precision=of.precision,
+                precision_interval=of.interval,
+                **row,
+            )
+            for c, of, row in zip(classes, known, lists.rows(first, last), strict=True)
+        ]
 
 
 def log_unreached(thresholds: Thresholds, classes: Sequence[int]) -> None:

@@ -16,7 +16,7 @@ from reeltag.cli.moment_videos import names_of, rows_of, split_to_search
 from reeltag.cli.predict import trained_splits
 from reeltag.cli.run_argument import RunPath
 from reeltag.core.addresses import address_of
-from reeltag.core.console import print_json, say
+from reeltag.core.console import print_json_list, say
 from reeltag.core.errors import ConfigError
 from reeltag.data.class_list import ClassList
 from reeltag.data.dataset import Dataset
@@ -165,7 +165,8 @@ class Moments:
         facts = {"data": source.data.location, "split": source.split, "windows": best.windows}
         facts |= {"written": written} if written else {}
         if self.json:
-            print_json({**facts, **lists.described()})
+            facts["unreached"] = thresholds.unreached
+            print_json_list(facts, "classes", lists.described())
         else:
             lists.print(best.windows)
         return 0

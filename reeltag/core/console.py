@@ -3,7 +3,7 @@
 import os
 import re
 import sys
-from collections.abc import Iterable, Iterator, Sized
+from collections.abc import Iterable, Iterator, Mapping, Sized
 from contextlib import suppress
 from typing import Any, TextIO, TypeVar
 
@@ -93,6 +93,24 @@ def print_table(table: Table) -> None:
 def print_json(value: object) -> None:
     """Print one JSON object on stdout, the whole output of a command run with --json."""
     print(json_text(value, encoding=STDOUT.encoding, allow_nan=False))
+
+
+def print_json_list(facts: Mapping[str, object], name: str, items: Iterable[object]) -> None:
+    """Print one JSON object on stdout, the last field of which is a list that is not held.
+
+    Args:
+        facts: the other fields, one at least.
+        name: of the list.
+        items: of the list, each of which is forgotten when it is printed.
+    """
+
+    def text(value: object) -> str:
+        return json_text(value, encoding=STDOUT.encoding, allow_nan=False)
+
+    print(f"{text(dict(facts))[:-1]}, {text(name)}: [", end="")
+    for number, item in enumerate(items):
+        print(", " * (number > 0) + text(item), end="")
+    print("]}")
 
 
 def progress_bar() -> Progress:

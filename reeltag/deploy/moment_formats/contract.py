@@ -1,13 +1,15 @@
 """What is exported, and what a format is: moments of videos in, a file or a folder out."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
 from math import isfinite
 from pathlib import Path
 from typing import Literal, Self, TypeAlias
+
+import numpy as np
 
 from reeltag.core.errors import ConfigError, DataError
 from reeltag.core.extras import check_extra
@@ -53,7 +55,7 @@ class MomentExport:
     """Moments to export, and what is known of their videos.
 
     Attributes:
-        moments: in the order of tables.
+        moments: in the order of tables; they may be made as they are asked for, several times.
         class_names: of all classes, by index.
         videos: id -> file; ids that are not there are unknown.
         fps: frames/s for formats that count frames.
@@ -111,13 +113,9 @@ class MomentExport:
         return cls(moments=found, class_names=class_names, videos=known, fps=fps, ratings=ratings)
 
     @cached_property
-    def by_video(self) -> dict[str, list[ExportedMoment]]:
+    def by_video(self) -> Mapping[str, list[ExportedMoment]]:
         """Moments of each video that has some, by start; videos by id."""
-        videos: dict[str, list[ExportedMoment]] = {}
-        for moment in self.moments:
-            videos.setdefault(moment.id, []).append(moment)
-        order = sorted(videos)
-        return {name: sorted(videos[name], key=_by_start) for name in order}
+        return _ByVideo(self.moments)
 
     @cached_property
     def stems(self) -> dict[str, str]:
@@ -193,5 +191,30 @@ def exact_rate(fps: float) -> Fraction:
     return Fraction(fps).limit_denominator(1001)
 
 
-def _by_start(moment: ExportedMoment) -> tuple[float, float, int]:
-    return moment.start_s, moment.end_s, moment.index
+class _ByVideo(Mapping[str, list[ExportedMoment]]):
+    """Moments of each video, which are looked up when it is asked for.
+
+    In memory are the places of the moments alone, 8 bytes each.
+    """
+
+    def __init__(self, moments: Sequence[ExportedMoment]) -> None:
+        self._moments = moments
+        codes, of = dict[str, int](), np.empty(len(moments), np.int32)
+        keys = np.empty((3, len(moments)))
+        for place, each in enumerate(moments):
+            of[place] = codes.setdefault(each.id, len(codes))
+            keys[:, place] = each.index, each.end_s, each.start_s
+        self._order = np.lexsort((*keys, of))
+        self._bounds = np.searchsorted(of[self._order], np.arange(len(codes) + 1)).tolist()
+        self._codes = {name: codes[name] for name in sorted(codes)}
+
+    def __getitem__(self, video: str) -> list[ExportedMoment]:
+        code = self._codes[video]
+        places = self._order[self._bounds[code] : self._bounds[code + 1]]
+        return [self._moments[place] for place in places.tolist()]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._codes)
+
+    def __len__(self) -> int:
+        return len(self._codes)

@@ -1,6 +1,7 @@
 """CSV: a line for each moment, with all that is known of it."""
 
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
 from reeltag.core.errors import DataError
@@ -45,7 +46,7 @@ def write(export: MomentExport, path: Path) -> list[str]:
     Returns:
         Nothing is left out.
     """
-    write_rows(path, [COLUMNS, *map(_row, export.moments)])
+    write_rows(path, chain([COLUMNS], map(_row, export.moments)))
     return []
 
 
