@@ -10,14 +10,17 @@ from numpy.typing import NDArray
 from rich.markup import escape
 from rich.table import Table
 
-from reeltag.core.console import STDOUT, print_json, print_table, say
-from reeltag.core.errors import ConfigError
+from reeltag.core.console import STDOUT, print_json, print_table, say, track
+from reeltag.core.errors import ConfigError, DataError
 from reeltag.data.class_list import ClassList
 from reeltag.data.dataset import Dataset
 from reeltag.data.label_counts import count_correlation
 from reeltag.data.selection import Records
 from reeltag.data.splits import Split, Splits
+from reeltag.encoders import create_text_encoder
 from reeltag.labels.correlation import Correlation, Implication, check_tau
+from reeltag.labels.vectors import LabelVectors
+from reeltag.library.labelling.config import DEFAULT_TEXTS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +52,11 @@ class Labels:
     out: Annotated[Path | None, tyro.conf.arg(metavar="P.parquet")] = None
     """Save the counts and probabilities of all classes, for `reeltag train
     --labels.correlation P.parquet`; one that is there is replaced."""
+    vectors: Annotated[Path | None, tyro.conf.arg(metavar="V.parquet")] = None
+    """Save a vector for each class, of what its name means, for `reeltag train dbof_gcn
+    --labels.vectors V.parquet`; one that is there is replaced."""
+    texts: str = DEFAULT_TEXTS
+    """Encoder of texts that makes these vectors of the names; `reeltag encoders` lists some."""
     picture: Annotated[Path | None, tyro.conf.arg(metavar="FILE.svg")] = None
     """Draw the implications between the most frequent classes: .svg, .png or .pdf."""
     picture_classes: int = 60
@@ -66,6 +74,8 @@ class Labels:
         among = ClassList.open(self.classes).mask(data.num_classes) if self.classes else None
         if among is not None and chosen is not None:
             among[chosen] = True
+        if self.vectors is not None:
+            self._vectors(data.classes).save(self.vectors)
         records = data.select(self.split)
         correlation = count_correlation(records)
         if self.out is not None:
@@ -88,7 +98,7 @@ class Labels:
             rows = {
                 name: [_row(each, correlation) for each in rows] for name, rows in found.items()
             }
-            files = {"out": self.out, "picture": self.picture}
+            files = {"out": self.out, "vectors": self.vectors, "picture": self.picture}
             print_json(
                 facts | about | rows | {key: path and str(path) for key, path in files.items()}
             )
@@ -96,7 +106,7 @@ class Labels:
         STDOUT.print(_overview(facts))
         for name, implications in found.items():
             print_table(_table(name, implications, correlation, chosen, self.tau))
-        for path in filter(None, (self.out, self.picture)):
+        for path in filter(None, (self.out, self.vectors, self.picture)):
             say(f"{path} ({path.stat().st_size / 1e6:.2g} MB)")
         return 0
 
@@ -114,6 +124,20 @@ class Labels:
             from reeltag.figures.implication_graph import check_format
 
             check_format(self.picture)
+
+    def _vectors(self, classes: ClassList) -> LabelVectors:
+        """Return what the names of the classes mean; DataError where they have none."""
+        if not any(classes.has_name(index) for index in range(len(classes))):
+            raise DataError(
+                f"its {len(classes):,} classes have no names, of which vectors could be made",
+                where=self.data,
+                hint="Put the list of the classes' names there, as classes.csv or vocabulary.csv.",
+            )
+        encoder = create_text_encoder(self.texts, where="--texts")
+        names = track(classes.names, "names of classes")
+        vectors_CV = np.concatenate([encoder.encode([name]) for name in names])
+        source = f"{encoder.identity.name} {encoder.identity.version}"
+        return LabelVectors(classes.names, vectors_CV, source)
 
     def _facts(
         self, correlation: Correlation, records: Records, among: NDArray[np.bool_] | None

@@ -57,6 +57,10 @@ class ClassList:
         """(C,) index of each class, in the bigger list where there is one."""
         return tuple(range(len(self))) if self.indices is None else self.indices
 
+    def has_name(self, place: int) -> bool:
+        """Return whether the class at a place has a name of its own, which is not its number."""
+        return self.names[place] != _numbered(self.listed[place])
+
     @classmethod
     def numbered(cls, num_classes: int, *, inferred: bool = False) -> "ClassList":
         """Return a list of classes without names: "class 0", "class 1", ..."""

@@ -4,6 +4,7 @@ from reeltag.data.features import EncoderIdentity
 from reeltag.encoders._registry import (
     check_packages,
     create_encoder,
+    create_text_encoder,
     find_encoder,
     imported_module,
     list_encoders,
@@ -39,6 +40,7 @@ __all__ = [
     "check_packages",
     "context_samples",
     "create_encoder",
+    "create_text_encoder",
     "find_encoder",
     "first_sample",
     "imported_module",

@@ -118,6 +118,24 @@ def create_encoder(name: str, *, device: str = "auto", precision: Precision = "a
     return encoder(device=device, precision=precision)
 
 
+def create_text_encoder(name: str, *, device: str = "auto", where: object = "") -> TextEncoder:
+    """Return an encoder of texts with its weights loaded: the named one, or the one it comes with.
+
+    Args:
+        name: as `create_encoder` takes it; of pictures or sound, whose space has texts too.
+        device: see `create_encoder`.
+        where: the option that names it, for the error.
+
+    Raises:
+        ConfigError: as `create_encoder`, or it encodes no texts.
+    """
+    encoder = create_encoder(name, device=device)
+    found = encoder if isinstance(encoder, TextEncoder) else encoder.text_encoder()
+    if found is None:
+        raise ConfigError(f"{name} encodes no texts", where=where)
+    return found
+
+
 def may_encode_texts(name: str) -> bool:
     """Return whether an encoder may share its space with texts, as far as is known unloaded.
 

@@ -19,11 +19,12 @@ def correlated(
     implications: Implications,
     *,
     mode: Literal["sum", "max"] = "sum",
+    share: float = 1.0,
     weight: float | None = None,
 ) -> Targets:
     """Return the targets with those added that are implied by what was rated.
 
-        y'_j = min(1, y_j + sum_i y_i P'_ij)      for classes j that are not rated; else y_j
+        y'_j = share * min(1, sum_i y_i P'_ij)    for classes j that are not rated; else y_j
 
     over the rated classes i of an item: a positive adds its row of P', a negative nothing, a soft
     label y_i times its row. Implied targets imply nothing in turn. Cost: that of sorting Q.
@@ -33,12 +34,15 @@ def correlated(
         targets: of N items; an entry of weight 0 is not rated.
         implications: P' at a threshold; without any, the targets come back unchanged.
         mode: what several rated classes imply together: the sum, or the largest of them.
+        share: what the new targets are multiplied by, in [0, 1]; 1 as published.
         weight: of the new targets, >= 0; None: the item's `unlisted_weight`. Classes outside the
             `class_mask` get none.
 
     Raises:
-        ValueError: the weight is negative or not finite.
+        ValueError: the share is out of range, or the weight negative or not finite.
     """
+    if not 0 <= share <= 1:
+        raise ValueError(f"share must be in [0, 1], got {share}")
     if weight is not None and not 0 <= weight < math.inf:
         raise ValueError(f"weight must be >= 0 and finite, got {weight}")
     num_classes = len(implications)
@@ -61,7 +65,8 @@ def correlated(
     )
     unrated = ~is_among(listed, cells)  # entries of weight 0 make room
     kept = targets if unrated.all() else targets.keep(unrated)
-    return kept.add_entries(item, classes, np.minimum(values, 1).astype(np.float32), given)
+    implied = (share * np.minimum(values, 1)).astype(np.float32)
+    return kept.add_entries(item, classes, implied, given)
 
 
 def _implied(

@@ -65,7 +65,8 @@ class GraphClassifier(nn.Module):
     """logits = x (G leaky_relu(G X W1) W2)^T with label vectors X and a graph G of the labels.
 
     Source: Autohome 2019 sec. 3.4, after arXiv:1904.03582 (ML-GCN). G is trained too, as
-    Autohome says (in ML-GCN's code it is fixed). Label vectors are learned, in place of GloVe's.
+    Autohome says (in ML-GCN's code it is fixed). Label vectors begin at random, or as
+    `set_label_vectors` gives them, where ML-GCN has GloVe's, and are learned.
 
     Args:
         dim: D.
@@ -115,3 +116,18 @@ class GraphClassifier(nn.Module):
         """Let the graph begin as `label_graph` of the counts; until then it is the identity."""
         graph_CC = label_graph(counts_CC, threshold=self.threshold, share=self.share)
         self.graph.copy_(graph_CC)
+
+    @torch.no_grad()
+    def set_label_vectors(self, vectors_CV: Tensor) -> None:
+        """Let the label vectors begin as these; until then they are random.
+
+        Args:
+            vectors_CV: of the classes.
+
+        Raises:
+            ValueError: they are of another shape.
+        """
+        if vectors_CV.shape != self.labels_CV.shape:
+            own, given = (" x ".join(map(str, of.shape)) for of in (self.labels_CV, vectors_CV))
+            raise ValueError(f"label vectors are {own}, got {given}")
+        self.labels_CV.copy_(vectors_CV)

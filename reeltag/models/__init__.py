@@ -19,6 +19,7 @@ from reeltag.models._fields import (
 from reeltag.models._parts import (
     KnowsClassWeights,
     KnowsCooccurrence,
+    KnowsLabelVectors,
     Mixture,
     Penalised,
     PoolsFrames,
@@ -48,6 +49,7 @@ __all__ = [
     "FromTensorflow",
     "KnowsClassWeights",
     "KnowsCooccurrence",
+    "KnowsLabelVectors",
     "Mixture",
     "ModelConfig",
     "NotNegative",

@@ -56,6 +56,14 @@ class KnowsCooccurrence(Protocol):
         """Take (C, C): videos with both classes; on the diagonal, videos with the class."""
 
 
+@runtime_checkable
+class KnowsLabelVectors(Protocol):
+    """A model that begins with a vector for each class."""
+
+    def set_label_vectors(self, vectors_CV: Tensor) -> None:
+        """Take (C, V); ValueError, which says what it needs, for another V."""
+
+
 def penalty(model: nn.Module) -> Tensor:
     """Return the sum of the authors' L2 penalties of all heads in `model`, a scalar in nats.
 

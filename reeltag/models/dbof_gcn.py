@@ -40,7 +40,7 @@ class Config(ModelConfig):
     pooling: Literal["max", "mean"] = "max"
     """Over the frames of a video."""
     label_size: Size = 300
-    """Size of a label's vector, which is learned."""
+    """Size of a label's vector, which is learned, from --labels.vectors on where they are given."""
     graph_hidden: Size = 1024
     """Units a label has between the two graph layers."""
     train_graph: bool = True
@@ -90,6 +90,17 @@ class DBoFGraphModel(dbof.DBoFBody):
             counts_CC: videos with both classes; on the diagonal, videos with the class.
         """
         self.head.set_cooccurrence(counts_CC)
+
+    def set_label_vectors(self, vectors_CV: Tensor) -> None:
+        """Let the label vectors begin as these.
+
+        Args:
+            vectors_CV: of the names of the classes, or of any other meaning.
+
+        Raises:
+            ValueError: they are not of the size `label_size`.
+        """
+        self.head.set_label_vectors(vectors_CV)
 
 
 TINY = Config(num_classes=5, dims=(6, 2), num_clusters=16, hidden=8, label_size=4, graph_hidden=8)

@@ -1,5 +1,6 @@
 """Everything that determines a training run, as one dataclass: the flags of `reeltag train`."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar, Literal
@@ -39,6 +40,9 @@ class Optimisation(CheckedFields):
 
     learning_rate: Rate = 2e-4
     """Step size of Adam at the start (one-cycle: at its peak)."""
+    rates: tuple[str, ...] = field(default=(), metadata=ADDED)
+    """PATTERN=FACTOR (*, ?): the model's tensors of such names learn at so many times the rate, as
+    in head.graph=0.1. The first that names a tensor counts."""
     schedule: Literal["staircase", "constant", "one-cycle"] = "staircase"
     """staircase: times `decay` after every `decay_examples` examples seen; one-cycle: up over the
     first 30 % of the steps, then down by a cosine."""
@@ -64,9 +68,26 @@ class Optimisation(CheckedFields):
     """Steps between two weights that go into the mean."""
 
     def check(self) -> None:
-        """Check that one mean of the weights is taken at most; raise ConfigError."""
+        """Check that rates are such, and that one mean is taken at most; raise ConfigError."""
+        for given in self.rates:
+            self.check_field("rates", _factor(given) is not None, "PATTERN=FACTOR, FACTOR > 0")
         if self.ema and self.swa_from:
             raise ConfigError("ema and swa_from both average the weights; give one")
+
+    def factors(self) -> list[tuple[str, float]]:
+        """Return `rates` as patterns and factors."""
+        parts = [(given.rpartition("=")[0], _factor(given)) for given in self.rates]
+        return [(pattern, factor) for pattern, factor in parts if factor is not None]
+
+
+def _factor(given: str) -> float | None:
+    """Return the FACTOR of PATTERN=FACTOR; None where it is none."""
+    pattern, _, text = given.rpartition("=")
+    try:
+        factor = float(text)
+    except ValueError:
+        return None
+    return factor if pattern and 0 < factor < math.inf else None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -181,6 +202,43 @@ class RelationConfig(CheckedFields):
 
 
 @dataclass(frozen=True, kw_only=True)
+class NoisyConfig(CheckedFields):
+    """How wrong and missing labels are borne with. By default every label is believed."""
+
+    prefix: ClassVar[str] = "noisy"
+    present: Fraction = 0.0
+    """Share of a batch's labels that do not count: those that cost most, so that are likely wrong.
+    About what is wrong: 1 - precision of the labels."""
+    absent: Amount = 0.0
+    """As many classes that are no label do not count, measured in labels of the batch: those that
+    cost most, so that are likely missing. About (1 - recall) / recall of the labels."""
+    correct: bool = False
+    """Take those missing ones as labels, in place of leaving them out."""
+    consistency: Amount = 0.0
+    """Weight, in nats, of how far the model on a window of a video is from its own slow copy on the
+    whole video; 0 leaves it out. Costs about as much again as the training."""
+    window: Part = 0.5
+    """Share of a video's frames in such a window."""
+    teacher_decay: Fraction = 0.999
+    """Of the slow copy, an exponential moving average of the weights, per step."""
+    rise: NotNegative = 200
+    """Batches over which all of these rise from 0."""
+
+    @property
+    def selects(self) -> bool:
+        """Whether some labels do not count."""
+        return self.present > 0 or self.absent > 0
+
+    def check(self) -> None:
+        """Check that what is corrected is chosen; raise ConfigError."""
+        if self.correct and not self.absent:
+            raise ConfigError(
+                "noisy.correct takes missing labels as present, and none are looked for",
+                hint="Give --noisy.absent too.",
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
 class Recipe(CheckedFields):
     """A training run but for the model and the data."""
 
@@ -225,6 +283,8 @@ class Recipe(CheckedFields):
     """What a wrong prediction costs."""
     labels: RelabelConfig = field(default_factory=RelabelConfig)
     """What the labels of the training items are made into first."""
+    noisy: NoisyConfig = field(default=NoisyConfig(), metadata=ADDED)
+    """What is done about labels that are wrong or missing."""
     members: MemberLoss = field(default_factory=MemberLoss)
     """On-line distillation, for mixtures of models."""
     relation: RelationConfig = field(default_factory=RelationConfig)

@@ -48,9 +48,9 @@ from reeltag.training.callbacks import (
     Validation,
 )
 from reeltag.training.config import Recipe
-from reeltag.training.freezing import freeze
+from reeltag.training.freezing import choose_what_learns
 from reeltag.training.interrupt import explained
-from reeltag.training.label_graph import set_label_graph
+from reeltag.training.label_graph import tell_of_labels
 from reeltag.training.loggers import (
     Loggers,
     check_loggers,
@@ -140,9 +140,10 @@ def train(
         eigenvalues=read_eigenvalues(recipe.eigenvalues),
         features=batches.items.features,
     )
-    set_label_graph(tagger, batches.items, recipe.labels.graph)
+    tell_of_labels(tagger, batches.items, recipe.labels)
     start(tagger, recipe.init)
-    averaging = _averaging(recipe, batches)  # before there is a folder: it may raise
+    choose_what_learns(tagger.model, recipe)  # before there is a folder: these may raise
+    averaging = _averaging(recipe, batches)
     if _rank() == 0:
         with whole_folder(out) as part:
             tagger.save_classes(part)
@@ -201,8 +202,9 @@ def resume(
     checkpoint = saved if saved.is_file() else None
     if checkpoint is None:
         say(f"{out} has no checkpoint yet: training begins at step 0.")
-        set_label_graph(tagger, batches.items, recipe.labels.graph)
+        tell_of_labels(tagger, batches.items, recipe.labels)
         start(tagger, recipe.init)
+    choose_what_learns(tagger.model, recipe)
     with _alone(out):
         return _fit(tagger, recipe, batches, averaging, out, checkpoint, own)
 
@@ -246,7 +248,6 @@ def _fit(
     num_steps, validate_every = _lengths(recipe, batches)
     name, metric = validation_metric(recipe, tagger.num_classes)
     objective = own.objective or objective_for(tagger, recipe)
-    freeze(tagger.model, recipe.frozen)
     module = TaggerTraining(tagger, objective, recipe, num_steps, batches, metric, out)
 
     begun_at = steps_done(checkpoint, module) if checkpoint else 0

@@ -1,12 +1,28 @@
-"""Weights that a training leaves as they are."""
+"""What learns in a training, and what it leaves as it is."""
 
 from collections.abc import Sequence
-from fnmatch import fnmatchcase
 
 from torch import nn
 
 from reeltag.core.console import say
 from reeltag.core.errors import ConfigError
+from reeltag.training.config import Recipe
+from reeltag.training.naming import named_by
+from reeltag.training.optimiser import learning_groups
+
+
+def choose_what_learns(model: nn.Module, recipe: Recipe) -> None:
+    """Freeze what is to stay as it is.
+
+    Args:
+        model: to be trained.
+        recipe: names tensors that are frozen, and those with learning rates of their own.
+
+    Raises:
+        ConfigError: it names tensors that are not there.
+    """
+    freeze(model, recipe.frozen)
+    learning_groups(model, recipe.optim)
 
 
 def freeze(model: nn.Module, patterns: Sequence[str]) -> None:
@@ -25,14 +41,7 @@ def freeze(model: nn.Module, patterns: Sequence[str]) -> None:
     if not patterns:
         return
     named = dict(model.named_parameters())
-    for pattern in patterns:
-        if not any(fnmatchcase(name, pattern) for name in named):
-            raise ConfigError(
-                f"the model has no parameter {pattern!r}",
-                where="frozen",
-                hint=f"It has {', '.join(list(named)[:4])}, ...",
-            )
-    frozen = [name for name in named if any(fnmatchcase(name, of) for of in patterns)]
+    frozen = {name for pattern in patterns for name in named_by(pattern, model, "frozen")}
     if len(frozen) == len(named):
         raise ConfigError("every parameter is frozen: nothing is left to learn", where="frozen")
     for name in frozen:

@@ -1,4 +1,4 @@
-"""The label graph that a model is given before it is trained."""
+"""What a model is told of the labels before it is trained: a graph over them, and vectors."""
 
 import os
 from pathlib import Path
@@ -6,15 +6,34 @@ from pathlib import Path
 import torch
 
 from reeltag.core.console import say
+from reeltag.core.errors import ConfigError
 from reeltag.core.sparse import SparseRows
 from reeltag.data.class_list import ClassList
 from reeltag.data.items import VideoSet
 from reeltag.labels.cooccurrence import Cooccurrence, count_cooccurrence
 from reeltag.labels.correlation import Correlation
-from reeltag.models import KnowsCooccurrence
+from reeltag.labels.vectors import LabelVectors
+from reeltag.layers.graph import LABEL_STD
+from reeltag.models import KnowsCooccurrence, KnowsLabelVectors, families
 from reeltag.tagger.tagger import Tagger
+from reeltag.training.relabel_config import RelabelConfig
 
 _HINT = "Count it again on the data of the model: `reeltag labels DATA --out P.parquet`."
+
+
+def tell_of_labels(tagger: Tagger, items: VideoSet, config: RelabelConfig) -> None:
+    """Give a model the graph and the vectors of its labels, as far as it has any.
+
+    Args:
+        tagger: that is to be trained.
+        items: of the training split.
+        config: the files that they are taken from.
+
+    Raises:
+        DataError, ConfigError: see `set_label_graph` and `set_label_vectors`.
+    """
+    set_label_graph(tagger, items, config.graph)
+    set_label_vectors(tagger, config.vectors)
 
 
 def set_label_graph(tagger: Tagger, items: VideoSet, file: str = "") -> None:
@@ -44,6 +63,45 @@ def set_label_graph(tagger: Tagger, items: VideoSet, file: str = "") -> None:
     if int(os.environ.get("RANK", 0)):  # of several processes, the first one logs
         return
     say(f"{len(found.first) // 2} pairs of classes appear together in {where}.")
+
+
+def set_label_vectors(tagger: Tagger, file: str) -> None:
+    """Let the label vectors of a model begin as those of a file, if one is given.
+
+    They are centred and scaled to the spread of random ones: what all names have in common says
+    nothing, and what the layers above expect does not depend on who made the vectors.
+
+    Args:
+        tagger: whose model must be a `KnowsLabelVectors`.
+        file: that `reeltag labels --vectors` wrote; "" = none.
+
+    Raises:
+        DataError: the file cannot be read, or is of other classes.
+        ConfigError: the model has no label vectors, or of another size.
+    """
+    if not file:
+        return
+    if not isinstance(tagger.model, KnowsLabelVectors):
+        able = [of.name for of in families() if isinstance(of.tiny.build(), KnowsLabelVectors)]
+        raise ConfigError(
+            f"labels.vectors is given, but {tagger.family} has no label vectors",
+            hint=f"Leave it out, or take {', '.join(able)}.",
+        )
+    known = LabelVectors.load(Path(file))
+    model = ClassList(tagger.class_names)
+    hint = "Make it again of the classes of the model: `reeltag labels DATA --vectors V.parquet`."
+    ClassList(known.names).check_same(model, where=file, other_where="the model", hint=hint)
+    vectors_CV = known.standardised(LABEL_STD)
+    try:
+        tagger.model.set_label_vectors(torch.from_numpy(vectors_CV))
+    except ValueError as error:
+        raise ConfigError(
+            f"{error}",
+            where=file,
+            hint=f"Give the model vectors of that size: --model.label-size {vectors_CV.shape[1]}.",
+        ) from error
+    if not int(os.environ.get("RANK", 0)):
+        say(f"The label vectors begin as those of {file}, {vectors_CV.shape[1]} numbers each.")
 
 
 def _counted(items: VideoSet, num_classes: int) -> Cooccurrence:

@@ -1,7 +1,8 @@
 """Which loss a model is trained with (`--loss.*` of `reeltag train`), and what an objective is."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
+from typing import Any, Protocol, runtime_checkable
 
 from torch import Tensor, nn
 
@@ -22,6 +23,21 @@ Loss = Callable[[Tensor, Tensor, Tensor | None], Tensor]
 """(logits (B, C), labels (B, C) in [0, 1], weights (B, C) or None) -> nats per video (B,)."""
 Objective = Callable[[FrameBatch, nn.Module], tuple[Tensor, dict[str, Tensor]]]
 """(batch, model) -> loss of the batch, a scalar, and what is to be logged."""
+
+
+@runtime_checkable
+class StatefulObjective(Protocol):
+    """An objective that goes on, in a resumed training, from what it came to."""
+
+    name: str
+    """What its state is kept as in a checkpoint."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what it came to."""
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on where `state_dict` was taken."""
+
 
 LOSSES: Mapping[LossName, Callable[..., Tensor]] = {
     "cross-entropy": binary_cross_entropy,
@@ -60,3 +76,11 @@ def _with_cross_entropy(
     """Return loss + weight * binary cross-entropy per video (B,)."""
     cross_entropy_B = binary_cross_entropy(logits_BC, labels_BC, weights_BC)
     return loss(logits_BC, labels_BC, weights_BC) + weight * cross_entropy_B
+
+
+def stateful_parts(objective: object) -> Iterator[StatefulObjective]:
+    """Yield what has a state of an objective and, inside of it, of what it wraps."""
+    while objective is not None:
+        if isinstance(objective, StatefulObjective):
+            yield objective
+        objective = getattr(objective, "objective", None)

@@ -18,9 +18,13 @@ from reeltag.training.augmenting import Augmented
 from reeltag.training.batches import Batches
 from reeltag.training.config import Recipe
 from reeltag.training.loss_check import LossCheck
-from reeltag.training.losses import Objective
-from reeltag.training.optimiser import clip_per_tensor, make_optimiser, make_schedule
-from reeltag.training.relation import relation_of
+from reeltag.training.losses import Objective, stateful_parts
+from reeltag.training.optimiser import (
+    clip_per_tensor,
+    learning_groups,
+    make_optimiser,
+    make_schedule,
+)
 
 
 class TaggerTraining(LightningModule):
@@ -139,22 +143,17 @@ class TaggerTraining(LightningModule):
             save(self.run, "last-good.safetensors")
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep the place in the data, and the state of the relation penalty."""
+        """Keep the place in the data, and the state of the objective."""
         checkpoint["batches_done"] = self.batches_done
-        relation = relation_of(self.objective)
-        if relation is not None:
-            checkpoint["relation"] = relation.state_dict()
+        for part in stateful_parts(self.objective):
+            checkpoint[part.name] = part.state_dict()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Go back to the place in the data."""
         self.batches_done = checkpoint["batches_done"]
-        relation = relation_of(self.objective)
-        if relation is not None and "relation" in checkpoint:
-            relation.load_state_dict(checkpoint["relation"])
-
-    def _learning(self) -> list[nn.Parameter]:
-        """Return the parameters that are not frozen."""
-        return [value for value in self.tagger.parameters() if value.requires_grad]
+        for part in stateful_parts(self.objective):
+            if part.name in checkpoint:
+                part.load_state_dict(checkpoint[part.name])
 
     def validation_step(self, batch: FrameBatch, batch_idx: int) -> None:
         """Add a batch to the metric."""
@@ -176,7 +175,8 @@ class TaggerTraining(LightningModule):
         recipe = self.recipe
         if self._can_factor:
             factor_gradients(self.tagger)
-        optimiser = make_optimiser(self._learning(), recipe.optim)
+        named = self.tagger.model if isinstance(self.tagger, Tagger) else self.tagger
+        optimiser = make_optimiser(learning_groups(named, recipe.optim), recipe.optim)
         examples = recipe.batch_size * recipe.accumulate
         schedule = make_schedule(optimiser, recipe.optim, examples, self.num_steps)
         return {

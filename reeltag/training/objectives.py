@@ -16,6 +16,7 @@ from reeltag.tagger.tagger import Tagger
 from reeltag.training.augmenting import augmented
 from reeltag.training.config import MemberLoss, Recipe
 from reeltag.training.losses import Loss, Objective, loss_of
+from reeltag.training.noisy import Consistent, SmallLoss
 from reeltag.training.relation import with_relation
 
 
@@ -25,10 +26,16 @@ def objective_for(tagger: Tagger, recipe: Recipe) -> Objective:
     First what the model owes the labels, by the loss of `recipe.loss`; each further line may wrap
     the objective before it.
     """
-    loss = loss_of(recipe.loss)
-    objective: Objective = partial(supervised, loss=loss)
-    if tagger.has_members:
-        objective = partial(supervised_mixture, loss=loss, config=recipe.members)
+    loss, noisy = loss_of(recipe.loss), recipe.noisy
+
+    def of_labels(loss: Loss) -> Objective:
+        if tagger.has_members:
+            return partial(supervised_mixture, loss=loss, config=recipe.members)
+        return partial(supervised, loss=loss)
+
+    objective = SmallLoss(of_labels, loss, noisy) if noisy.selects else of_labels(loss)
+    if noisy.consistency:
+        objective = Consistent(objective, noisy)
     objective = with_relation(objective, tagger, recipe.relation, accumulate=recipe.accumulate)
     return augmented(objective, tagger, recipe.augment)
 

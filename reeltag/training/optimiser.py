@@ -10,10 +10,44 @@ from torch.optim.lr_scheduler import LambdaLR, LRScheduler, OneCycleLR
 from reeltag.layers.wide_linear import factored_gradient_of
 from reeltag.training.config import Optimisation
 from reeltag.training.factored_adam import FactoredAdam, merge_gradients
+from reeltag.training.naming import named_by
 
 
-def make_optimiser(parameters: Iterable[nn.Parameter], config: Optimisation) -> torch.optim.Adam:
-    """Return Adam (AdamW where there is weight decay) with beta .9 and .999, fused."""
+def learning_groups(model: nn.Module, config: Optimisation) -> list[dict[str, Any]]:
+    """Return the parameters that learn, those of one learning rate together; `params` and `lr`.
+
+    The first pattern of `config.rates` that names a parameter counts; the plain rate comes first.
+
+    Args:
+        model: that is trained; its names are those of the patterns.
+        config: its learning rates.
+
+    Raises:
+        ConfigError: a pattern names no parameter.
+    """
+    factors = dict[str, float]()
+    for pattern, factor in config.factors():
+        factors = dict.fromkeys(named_by(pattern, model, "rates"), factor) | factors
+    learning = [(name, value) for name, value in model.named_parameters() if value.requires_grad]
+    groups = dict[float, list[nn.Parameter]]({1.0: []})
+    for name, value in learning:
+        groups.setdefault(factors.get(name, 1.0), []).append(value)
+    return [
+        {"params": values, "lr": config.learning_rate * factor}
+        for factor, values in groups.items()
+        if values
+    ]
+
+
+def make_optimiser(
+    parameters: Iterable[nn.Parameter] | list[dict[str, Any]], config: Optimisation
+) -> torch.optim.Adam:
+    """Return Adam (AdamW where there is weight decay) with beta .9 and .999, fused.
+
+    Args:
+        parameters: that learn, or `learning_groups` of them.
+        config: its learning rate and weight decay.
+    """
     return FactoredAdam(
         parameters,
         lr=config.learning_rate,
@@ -55,8 +89,8 @@ def make_schedule(
     if config.schedule == "one-cycle":
         steps = max(num_steps, 2)
         rise = min(0.3 + 1 / steps, 1.0)  # torch ends the rise at pct_start * total_steps - 1
-        peak = config.learning_rate
-        return OneCycle(optimiser, peak, total_steps=steps, pct_start=rise, cycle_momentum=False)
+        peaks = [group["lr"] for group in optimiser.param_groups]
+        return OneCycle(optimiser, peaks, total_steps=steps, pct_start=rise, cycle_momentum=False)
 
     def factor(step: int) -> float:
         if config.schedule == "constant":

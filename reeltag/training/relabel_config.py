@@ -1,10 +1,11 @@
 """How training items are relabelled: the flags `--labels.*` of `reeltag train`."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import ClassVar, Literal
 
 from reeltag.core.bounds import Amount, CheckedFields, Part, Positive, Rate
 from reeltag.core.errors import ConfigError
+from reeltag.core.fields import ADDED
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,11 +36,18 @@ class RelabelConfig(CheckedFields):
     correlation_mode: Literal["sum", "max"] = "sum"
     """What several classes imply together: the sum of their probabilities (at most 1), or the
     largest."""
+    correlation_share: Part = field(default=1.0, metadata=ADDED)
+    """What the probabilities of implied targets are multiplied by; 1 as published. Of whole videos
+    0.1 smooths their labels by which ones appear together."""
     correlation_weight: Amount | None = None
     """Weight of implied targets; None: that of an unrated class."""
     graph: str = ""
     """File of `reeltag labels`: the graph over the labels of models that have one (dbof_gcn).
     Empty: counted over the training videos."""
+    vectors: str = field(default="", metadata=ADDED)
+    """File that `reeltag labels DATA --vectors FILE` wrote, or a Parquet table with the columns
+    name and vector: what the label vectors of models that have some (dbof_gcn) begin as. Empty:
+    random."""
     noise_precision: Part = 1.0
     """Videos: wrong labels are added, for experiments, until this fraction of all is true."""
     noise_recall: Part = 1.0

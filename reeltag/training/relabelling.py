@@ -151,6 +151,7 @@ def _correlated(items: VideoSet, targets: Targets, config: RelabelConfig) -> tup
         targets,
         implications,
         mode=config.correlation_mode,
+        share=config.correlation_share,
         weight=config.correlation_weight,
     )
     added = _num_positive(after) - _num_positive(targets)

@@ -66,6 +66,8 @@ class Related:
         accumulate: batches a step.
     """
 
+    name = "relation"
+
     def __init__(
         self,
         objective: Objective,
@@ -100,10 +102,3 @@ class Related:
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on where `state_dict` was taken."""
         self.batches, self.kept = state["batches"], list(state["kept"])
-
-
-def relation_of(objective: object) -> Related | None:
-    """Return the `Related` in an objective and what it wraps, if there is one."""
-    while objective is not None and not isinstance(objective, Related):
-        objective = getattr(objective, "objective", None)
-    return objective

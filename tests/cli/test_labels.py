@@ -9,9 +9,12 @@ import pytest
 from reeltag.cli.main import run
 from reeltag.data.class_list import ClassList
 from reeltag.labels.correlation import Correlation
+from reeltag.labels.vectors import LabelVectors
 from tests.conftest import REAL
 from tests.data.made import frame_record, write_shard
+from tests.library.labelling.synthetic import SyntheticTexts
 
+TEXTS = "tests.library.labelling.synthetic:SyntheticTexts"
 CAR, BMW, GAME, RARE = range(4)
 NAMES = ("Car", "BMW [M]", "Game", "Rare")
 TRAIN = [[CAR]] * 4 + [[CAR, BMW]] * 3 + [[GAME]] * 2 + [[CAR, GAME, RARE]]
@@ -172,3 +175,21 @@ def test_real_cars_are_vehicles(
     found = labels(capsys, shard, "--split", "all", "--top", 1)
     best = found["strongest"][0]
     assert (best["name"], best["implied_name"], best["prob"]) == ("Car", "Vehicle", 1.0)
+
+
+def test_labels_write_vectors_of_names(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = data / "V.parquet"
+    found = labels(capsys, data, "--vectors", path, "--texts", TEXTS)
+    assert found["vectors"] == str(path)
+    known = LabelVectors.load(path)
+    expected = SyntheticTexts().encode(NAMES)
+    assert known.names == NAMES and known.vectors.tolist() == expected.tolist()
+
+
+def test_labels_without_names_have_no_vectors(
+    data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (data / "classes.csv").unlink()
+    assert run(["labels", str(data), "--vectors", str(data / "V.parquet")]) == 2
+    assert "4 classes have no names" in capsys.readouterr().err
+    assert not (data / "V.parquet").exists()

@@ -169,3 +169,20 @@ def test_correlation_targets_do_not_depend_on_other_items(
     some = np.array([7, 3, 400])
     one_way = listed(correlated(targets, matrix).take(some))
     assert one_way == listed(correlated(targets.take(some), matrix))
+
+
+@pytest.mark.parametrize("mode", ["sum", "max"])
+def test_share_scales_implied_targets_alone(
+    many: tuple[Targets, Implications], mode: Literal["sum", "max"]
+) -> None:
+    targets, matrix = many
+    whole, tenth = (correlated(targets, matrix, mode=mode, share=of) for of in (1.0, 0.1))
+    pairs = zip(listed(targets), listed(whole), listed(tenth), strict=True)
+    for had, full, small in pairs:
+        assert small.keys() == full.keys()
+        for c, (value, weight) in full.items():
+            stays = had.get(c) == (value, weight)
+            expected = value if stays else pytest.approx(0.1 * value, rel=1e-6)
+            assert small[c] == (expected, weight)
+    with pytest.raises(ValueError, match=r"share must be in \[0, 1\]"):
+        correlated(targets, matrix, share=1.5)

@@ -91,3 +91,12 @@ def test_graph_layer_is_the_same_in_both_orders(rng: torch.Generator) -> None:
     graph, x = torch.randn(4, 4, generator=rng), torch.randn(4, 5, generator=rng)
     for layer in (GraphLayer(5, 3), GraphLayer(5, 7)):
         torch.testing.assert_close(layer(graph, x), graph @ x @ layer.linear.weight.T)
+
+
+def test_graph_classifier_begins_with_given_label_vectors(rng: torch.Generator) -> None:
+    classifier = GraphClassifier(4, 3, label_size=2, hidden=5)
+    vectors_CV = torch.randn(3, 2, generator=rng)
+    classifier.set_label_vectors(vectors_CV)
+    assert torch.equal(classifier.labels_CV, vectors_CV) and classifier.labels_CV.requires_grad
+    with pytest.raises(ValueError, match="label vectors are 3 x 2, got 3 x 7"):
+        classifier.set_label_vectors(torch.zeros(3, 7))

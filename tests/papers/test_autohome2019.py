@@ -15,6 +15,7 @@ from reeltag.data.dataset import Dataset
 from reeltag.data.synth.config import SynthConfig
 from reeltag.data.synth.corpus import write_corpus
 from reeltag.labels.correlation import Correlation
+from reeltag.labels.vectors import LabelVectors
 from reeltag.papers.autohome2019.config import TINY, TINY_DATA, AutohomePlan, Config, make_plan
 from reeltag.papers.autohome2019.program import solve
 from reeltag.papers.common.implications import FILE, count_labels
@@ -156,6 +157,7 @@ def test_changed_number_changes_only_steps_that_depend_on_it(data: Dataset) -> N
     assert changed(data, bag_hidden=9) == bag | gained("dbof-gcn-dbof")
     graph = about("dbof-gcn") | {"train-dbof-gcn-pretrained"}
     assert changed(data, train_graph=False) == graph | gained("dbof-gcn-dbof")
+    assert changed(data, graph_rate=0.1) == graph | gained("dbof-gcn-dbof")
     assert changed(data, device="cpu") == set()
     assert {name.split("-")[0] for name in changed(data, bootstrap=9)} == {"score", "compare"}
     others = changed(data, seed=1)
@@ -177,6 +179,28 @@ def test_implications_come_from_the_data_another_folder_or_a_file(
         assert names <= changed(data, implications=path)
         again = trainings(solve(data, replace(TINY, implications=path)))
         assert implied(again["tau0.4"], "labels.correlation") == kind
+
+
+def test_label_vectors_of_a_file_are_what_the_graph_classifier_begins_with(
+    data: Dataset, tmp_path: Path
+) -> None:
+    path = tmp_path / "V.parquet"
+    LabelVectors(data.classes.names, np.eye(4, 7, dtype=np.float32)).save(path)
+    graph = about("dbof-gcn") | {"train-dbof-gcn-pretrained"}
+    assert changed(data, vectors=path) == graph | gained("dbof-gcn-dbof")
+    found = trainings(solve(data, replace(TINY, vectors=path, graph_rate=0.1)))
+    began = found["dbof-gcn-pretrained"]
+    assert began.config["model"].label_size == 7 and implied(began, "labels.vectors") == "vectors"
+    assert "labels.vectors" not in found["dbof-gcn"].config["fields"]  # goes on from there
+    rates = {name: recipe(of).optim.rates for name, of in found.items() if "dbof" in name}
+    of_graph = ("head.graph=0.1",)
+    assert rates == {"dbof": (), "dbof-pretrained": (), "dbof-gcn": of_graph,
+                     "dbof-gcn-pretrained": of_graph}  # fmt: skip
+    fixed = trainings(solve(data, replace(TINY, graph_rate=0.1, train_graph=False)))
+    assert recipe(fixed["dbof-gcn"]).optim.rates == ()
+    LabelVectors(("a", "b"), np.eye(2, dtype=np.float32)).save(path)
+    with pytest.raises(DataError, match=r"has 2 classes; .* has 4"):
+        solve(data, replace(TINY, vectors=path))
 
 
 def test_implications_of_other_classes_raise(data: Dataset, tmp_path: Path) -> None:

@@ -7,15 +7,17 @@ import numpy as np
 import pytest
 import torch
 
-from reeltag.core.errors import DataError
+from reeltag.core.errors import ConfigError, DataError
 from reeltag.core.sparse import SparseRows
 from reeltag.data.class_list import ClassList
 from reeltag.data.dataset import Dataset
 from reeltag.labels.cooccurrence import Cooccurrence, count_cooccurrence
 from reeltag.labels.correlation import Correlation
+from reeltag.labels.vectors import LabelVectors
+from reeltag.layers.graph import LABEL_STD
 from reeltag.models import dbof_gcn
 from reeltag.tagger.tagger import Tagger
-from reeltag.training.label_graph import set_label_graph
+from reeltag.training.label_graph import set_label_graph, set_label_vectors
 from reeltag.training.relabel_config import RelabelConfig
 from reeltag.training.relabelling import relabelled
 
@@ -78,3 +80,36 @@ def test_counts_of_a_file_are_taken_instead(dataset: Dataset, tmp_path: Path) ->
     tagger.class_names = ("one", *names[1:])
     with pytest.raises(DataError, match="class 0 is 'another'; in the model it is 'one'"):
         set_label_graph(tagger, dataset.videos(), str(path))
+
+
+def test_label_vectors_of_a_file_are_what_they_begin_as(dataset: Dataset, tmp_path: Path) -> None:
+    tagger, _ = told(dataset)
+    size = dbof_gcn.TINY.label_size
+    rng = np.random.default_rng(0)
+    vectors_CV = rng.normal(5, 2, (dataset.num_classes, size)).astype(np.float32)
+    known = LabelVectors(tagger.class_names, vectors_CV)
+    known.save(tmp_path / "V.parquet")
+    set_label_vectors(tagger, str(tmp_path / "V.parquet"))
+    expected = torch.from_numpy(known.standardised(LABEL_STD))
+    assert torch.equal(tagger.state_dict()["model.head.labels_CV"], expected)
+
+
+def test_label_vectors_that_do_not_fit_raise_with_the_way_out(
+    dataset: Dataset, tmp_path: Path
+) -> None:
+    tagger, untold = told(dataset)
+    names, path = tagger.class_names, tmp_path / "V.parquet"
+    LabelVectors(names, np.ones((len(names), 9), np.float32)).save(path)
+    with pytest.raises(ConfigError, match="label vectors are") as found:
+        set_label_vectors(tagger, str(path))
+    assert found.value.hint.endswith("--model.label-size 9.")
+    tagger.class_names = ("one", *names[1:])
+    LabelVectors(("other", *names[1:]), np.ones((len(names), 9), np.float32)).save(path)
+    with pytest.raises(DataError, match="class 0 is 'other'; in the model it is 'one'"):
+        set_label_vectors(tagger, str(path))
+    bag = Tagger(dbof_gcn.TINY.base(), [("rgb", 6), ("audio", 2)], ("a", "b", "c", "d", "e"))
+    with pytest.raises(ConfigError, match="dbof has no label vectors") as found:
+        set_label_vectors(bag, str(path))
+    assert "dbof_gcn" in found.value.hint
+    set_label_vectors(tagger, "")
+    assert torch.equal(state(tagger), untold)

@@ -2,13 +2,20 @@
 
 import math
 from collections.abc import Sequence
+from typing import Literal
 
 import pytest
 import torch
 from torch import nn
 
+from reeltag.core.errors import ConfigError
 from reeltag.training.config import Optimisation
-from reeltag.training.optimiser import clip_per_tensor, make_optimiser, make_schedule
+from reeltag.training.optimiser import (
+    clip_per_tensor,
+    learning_groups,
+    make_optimiser,
+    make_schedule,
+)
 
 
 def rates(
@@ -133,3 +140,44 @@ def test_clipping_works_without_torchs_private_operators(
         weights[0].grad, weights[1].grad = torch.tensor([3.0, 4.0]), torch.tensor([0.3, 0.4])
         found.append([clip_per_tensor(weights, 1.0), *(w.grad for w in weights)])
     torch.testing.assert_close(found[1], found[0])
+
+
+def test_tensors_of_a_pattern_learn_at_their_own_rate() -> None:
+    model = nn.Sequential(nn.Linear(2, 3), nn.Linear(3, 1))
+    config = Optimisation(learning_rate=0.1, rates=("0.weight=0.5", "0.*=2", "1.bias=1"))
+    model[1].weight.requires_grad_(False)
+    groups = {group["lr"]: group["params"] for group in learning_groups(model, config)}
+    found = {rate: [id(value) for value in of] for rate, of in groups.items()}
+    assert found == {
+        0.1: [id(model[1].bias)],
+        0.05: [id(model[0].weight)],
+        0.2: [id(model[0].bias)],
+    }
+
+
+@pytest.mark.parametrize("schedule", ["staircase", "one-cycle"])
+def test_schedule_keeps_the_ratio_of_the_rates(schedule: Literal["staircase", "one-cycle"]) -> None:
+    config = Optimisation(
+        learning_rate=0.1, schedule=schedule, decay_examples=20, rates=("bias=0.25",)
+    )
+    optimiser = make_optimiser(learning_groups(nn.Linear(2, 1), config), config)
+    scheduler = make_schedule(optimiser, config, examples_per_step=10, num_steps=20)
+    seen = set()
+    for _ in range(20):
+        plain, own = (group["lr"] for group in optimiser.param_groups)
+        assert own == pytest.approx(plain / 4)
+        seen.add(plain)
+        optimiser.step()
+        scheduler.step()
+    assert len(seen) > 5
+
+
+def test_rates_of_nothing_raise() -> None:
+    with pytest.raises(ConfigError, match="no parameter 'graph'"):
+        learning_groups(nn.Linear(2, 1), Optimisation(rates=("graph=0.1",)))
+
+
+@pytest.mark.parametrize("given", ["graph", "graph=", "=0.1", "graph=0", "graph=-1", "a=nan"])
+def test_rate_that_is_none_raises(given: str) -> None:
+    with pytest.raises(ConfigError, match="PATTERN=FACTOR"):
+        Optimisation(rates=(given,))

@@ -26,8 +26,9 @@ from reeltag.models import (
 from reeltag.tagger.tagger import Tagger
 from reeltag.training.config import Optimisation, Recipe, RelationConfig
 from reeltag.training.fit import resume, train
+from reeltag.training.losses import stateful_parts
 from reeltag.training.objectives import objective_for, supervised
-from reeltag.training.relation import Related, relation_of, with_relation
+from reeltag.training.relation import Related, with_relation
 
 RECIPE = Recipe(batch_size=8, max_steps=12, optim=Optimisation(learning_rate=0.02))
 WITHOUT = {"dbof_gcn", "multi_attention"}  # a graph makes the classifier; frames are classified
@@ -174,9 +175,9 @@ def test_state_is_found_behind_what_wraps_it() -> None:
         def __init__(self, inside: object) -> None:
             self.objective = inside
 
-    assert relation_of(objective) is objective
-    assert relation_of(Wrapper(Wrapper(objective))) is objective
-    assert relation_of(supervised) is None and relation_of(Wrapper(supervised)) is None
+    assert list(stateful_parts(objective)) == [objective]
+    assert list(stateful_parts(Wrapper(Wrapper(objective)))) == [objective]
+    assert list(stateful_parts(Wrapper(supervised))) == []
 
 
 def test_model_without_such_a_layer_raises_with_those_that_have_one() -> None:

@@ -13,7 +13,7 @@ from reeltag.core.console import say
 from reeltag.core.errors import ConfigError, DataError, MissingPackageError
 from reeltag.data.class_list import CLASS_LISTS, ClassList
 from reeltag.data.dataset import Dataset
-from reeltag.encoders import check_packages, create_encoder, find_encoder
+from reeltag.encoders import check_packages, create_text_encoder, find_encoder
 from reeltag.encoders.base import Float32, TextEncoder
 from reeltag.library.labelling.config import (
     DEFAULT_TEXTS,
@@ -161,11 +161,7 @@ def _texts(config: WeakLabelsConfig) -> TextEncoder | None:
         except MissingPackageError as error:
             say(f"only names that are the same are matched: matching by meaning {error}")
             return None
-    encoder = create_encoder(name, device=config.device)
-    found = encoder if isinstance(encoder, TextEncoder) else encoder.text_encoder()
-    if found is None:
-        raise ConfigError(f"{name} encodes no texts", where="--texts")
-    return found
+    return create_text_encoder(name, device=config.device, where="--texts")
 
 
 def _label_by_words(run: _Run, kind: Source) -> None:

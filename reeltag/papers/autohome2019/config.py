@@ -9,6 +9,7 @@ from reeltag.core.bounds import CheckedFields, Rate
 from reeltag.data.sampling import FrameChoice
 from reeltag.data.synth.config import SynthConfig
 from reeltag.labels.folds import FoldConfig, NumFolds
+from reeltag.labels.vectors import LabelVectors
 from reeltag.models import ModelConfig, autohome_mix, dbof, dbof_gcn
 from reeltag.papers.common.recipe import SplitRecipe
 from reeltag.papers.common.scale import is_small, with_given
@@ -110,6 +111,11 @@ class Config(CheckedFields):
     """Units of DBoF between pooling and classifier (1024; small 512)."""
     train_graph: bool = True
     """Train the matrix of the GCN from the counts on, as the paper; ML-GCN leaves it as counted."""
+    graph_rate: Rate = 1.0
+    """The matrix of the GCN learns at so many times the learning rate."""
+    vectors: Path | None = None
+    """What the label vectors of the GCN begin as: a file of `reeltag labels DATA --vectors FILE`;
+    without one they begin at random."""
     batch_size: int | None = None
     """Videos or segments per step (80; small 80)."""
     steps: int | None = None
@@ -169,6 +175,14 @@ class AutohomePlan:
     config: Config
     sizes: AutohomeSizes
     assignment: SplitAssignment
+    label_size: int | None = None  # of given label vectors
+
+    @property
+    def rates(self) -> tuple[str, ...]:
+        """Learning rates of the GCN's tensors that are not the common one."""
+        config = self.config
+        own = config.train_graph and config.graph_rate != 1
+        return (f"head.graph={config.graph_rate:g}",) if own else ()
 
     @property
     def fifth(self) -> FoldConfig:
@@ -223,11 +237,12 @@ class AutohomePlan:
     @property
     def graph(self) -> dbof_gcn.Config:
         """DBoF whose classifier comes from two layers over a graph of the labels."""
-        return dbof_gcn.Config(
+        model = dbof_gcn.Config(
             num_clusters=self.sizes.bag_clusters,
             hidden=self.sizes.bag_hidden,
             train_graph=self.config.train_graph,
         )
+        return model if self.label_size is None else replace(model, label_size=self.label_size)
 
     @property
     def bag(self) -> dbof.Config:
@@ -302,6 +317,7 @@ def make_plan(config: Config, assignment: SplitAssignment) -> AutohomePlan:
         sizes = replace(sizes, steps=0)
     if config.rated_steps is None and config.rated_epochs is not None:
         sizes = replace(sizes, rated_steps=0)
-    plan = AutohomePlan(config=config, sizes=sizes, assignment=assignment)
+    size = None if config.vectors is None else LabelVectors.load(config.vectors).vectors.shape[1]
+    plan = AutohomePlan(config=config, sizes=sizes, assignment=assignment, label_size=size)
     _ = plan.same, plan.graph  # sizes that do not fit raise here
     return plan

@@ -1,6 +1,6 @@
 """Autohome 2019 as a graph of steps."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from reeltag.data.dataset import Dataset
@@ -10,7 +10,7 @@ from reeltag.papers.autohome2019.config import TINY, TINY_DATA, AutohomePlan, Co
 from reeltag.papers.autohome2019.tables import evaluate_models
 from reeltag.papers.common.dataset_source import dataset_source
 from reeltag.papers.common.graph import GraphBuilder
-from reeltag.papers.common.implications import implications
+from reeltag.papers.common.implications import implications, label_vectors
 from reeltag.papers.common.program import Goal, Program
 from reeltag.papers.common.splits.segments import assign_segment_splits
 from reeltag.pipeline.keys import Keyed
@@ -31,7 +31,7 @@ def solve(data: Dataset, config: Config) -> Goal:
         device=config.device,
     )
     implied = implications(config.implications, data, builder.data, assignment.videos)
-    stages = _Stages(plan, builder, implied)
+    stages = _Stages(plan, builder, implied, label_vectors(config.vectors, data))
     four = stages.pretrain("gru", plan.four)
     models = stages.architectures(four) + stages.relabelled(four)
 
@@ -52,16 +52,22 @@ class _Stages:
         plan: models and recipes.
         builder: of steps.
         implied: the file that says which class implies which.
+        vectors: the file of what the GCN's label vectors begin as.
     """
 
     plan: AutohomePlan
     builder: GraphBuilder
     implied: Keyed
+    vectors: Keyed | None = None
 
     def pretrain(self, name: str, model: ModelConfig, *, graph: bool = False) -> Step:
-        """Train on whole videos; a GCN starts from the graph of implications."""
-        fields = {"labels.graph": self.implied} if graph else {}
+        """Train on whole videos; a GCN starts from the graph of implications, and its vectors."""
         recipe = self.plan.videos(model)
+        if not graph:
+            return self.builder.train(f"{name}-pretrained", model, recipe)
+        fields = {"labels.graph": self.implied}
+        fields |= {} if self.vectors is None else {"labels.vectors": self.vectors}
+        recipe = replace(recipe, optim=replace(recipe.optim, rates=self.plan.rates))
         return self.builder.train(f"{name}-pretrained", model, recipe, fields=fields)
 
     def tune(
@@ -73,9 +79,11 @@ class _Stages:
         correlated: bool = False,
         noise: float = 0.0,
         fold: FoldConfig | None = None,
+        rates: tuple[str, ...] = (),
     ) -> Step:
         """Train on rated segments from the weights of `start`; no fold: without the fifth."""
         recipe = self.plan.segments(labels, noise, self.plan.fifth if fold is None else fold)
+        recipe = replace(recipe, optim=replace(recipe.optim, rates=rates))
         fields = {"labels.correlation": self.implied} if correlated else {}
         model = start.config["model"]
         return self.builder.train(name, model, recipe, start=start, fields=fields)
@@ -102,8 +110,11 @@ class _Stages:
         """Table 5: two layers over a graph of the labels make the classifier."""
         bag = self.pretrain("dbof", self.plan.bag)
         graph = self.pretrain("dbof-gcn", self.plan.graph, graph=True)
-        starts = {"dbof": bag, "dbof-gcn": graph}
-        return [self.tune(name, start, self.plan.absent) for name, start in starts.items()]
+        absent, rates = self.plan.absent, self.plan.rates
+        return [
+            self.tune("dbof", bag, absent),
+            self.tune("dbof-gcn", graph, absent, rates=rates),
+        ]
 
 
 PROGRAM = Program(

@@ -1,4 +1,4 @@
-"""Which class implies which, as an input of steps: from label counts, or from a file."""
+"""What is known of the classes, as inputs of steps: which implies which, and vectors of names."""
 
 import hashlib
 from pathlib import Path
@@ -10,6 +10,7 @@ from reeltag.data.indexing.shard_names import is_shard_name
 from reeltag.data.label_counts import count_correlation
 from reeltag.data.splits import PUBLISHED_SPLITS, Splits
 from reeltag.labels.correlation import Correlation
+from reeltag.labels.vectors import LabelVectors
 from reeltag.papers.common.costs import files_cost
 from reeltag.papers.common.dataset_source import (
     DataLocation,
@@ -49,10 +50,32 @@ def implications(
     if path.is_file() and not is_shard_name(path.name):
         known = ClassList(Correlation.load(path).names)
         known.check_same(data.classes, where=path, other_where=data.location)
-        return source(path, hashlib.sha256(path.read_bytes()).hexdigest(), name="implications")
+        return file_source(path, "implications")
     other = Dataset.open(path)
     other.classes.check_same(data.classes, where=path, other_where=data.location)
     return step(count_labels, dataset_source(other), splits=PUBLISHED_SPLITS) / FILE
+
+
+def label_vectors(path: Path | None, data: Dataset) -> Keyed | None:
+    """Return the file of label vectors, if one is given.
+
+    Args:
+        path: as `reeltag labels --vectors` writes it; None: none.
+        data: whose classes it must be of.
+
+    Raises:
+        DataError: it cannot be read, or is of other classes than the data.
+    """
+    if path is None:
+        return None
+    known = ClassList(LabelVectors.load(path).names)
+    known.check_same(data.classes, where=path, other_where=data.location)
+    return file_source(path, "vectors")
+
+
+def file_source(path: Path, name: str) -> Keyed:
+    """Return a file as an input of steps, identified by what is in it."""
+    return source(path, hashlib.sha256(path.read_bytes()).hexdigest(), name=name)
 
 
 @step_function("count_labels", version=1, cost=files_cost)
