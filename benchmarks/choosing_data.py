@@ -137,7 +137,7 @@ def _mosaic_truth(
     split: Split,
 ) -> NDArray[np.int8]:
     """Return (N, C) by the labels of the nearest video mean among those of the split."""
-    pattern = COMPOSED["mosaics"][split].split()[0].format(videos=source / "yt8m" / "video")
+    pattern = COMPOSED["mosaics"][split].split()[1].format(videos=source / "yt8m" / "video")
     data = Dataset.open(source / "yt8m" / "video", quiet=True)
     names = {Path(path).name for path in glob.glob(pattern)}
     shards = [at for at, name in enumerate(data.shards) if Path(name).name in names]

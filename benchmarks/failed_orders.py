@@ -37,6 +37,8 @@ DRAWN = (
     ("oppo2019-reels-more", ""),
     ("oppo2019-reels-more", CUT),
     ("oppo2019-mosaics", ""),
+    ("oppo2019-reels-uneven", ""),
+    ("oppo2019-mosaics-uneven", ""),
 )
 
 
@@ -44,6 +46,7 @@ DRAWN = (
 class Trial:
     """A proof with other flags, and the orders that they are about."""
 
+    name: str
     about: str
     proof: str
     flags: str
@@ -53,6 +56,7 @@ class Trial:
 
 TRIALS = (
     Trial(
+        name="cut",
         about="Equal cuts most classes",
         proof="oppo2019-reels-more",
         flags=CUT,
@@ -60,6 +64,7 @@ TRIALS = (
         orders=(("II-B", "II-A"), ("II-B", "original"), ("equal-fresh", "original-fresh")),
     ),
     Trial(
+        name="rate-reels",
         about="stage II at the rate of stage I, reels",
         proof="oppo2019-reels",
         flags="--rated-rate 0.002",
@@ -67,6 +72,7 @@ TRIALS = (
         orders=(("II-B", "II-A"), ("II-C", "II-B"), ("II-B", "equal-fresh")),
     ),
     Trial(
+        name="rate-mosaics",
         about="stage II at the rate of stage I, mosaics",
         proof="oppo2019-mosaics",
         flags="--rated-rate 0.001",
@@ -78,6 +84,22 @@ TRIALS = (
             ("II-B", "original"),
         ),
     ),
+    *(
+        Trial(
+            name=f"uneven-{kind}",
+            about=f"themes of very different frequency, {kind}",
+            proof=f"oppo2019-{kind}-uneven",
+            flags="",
+            seeds=(0, 1, 2),
+            orders=(
+                ("II-B", "II-A"),
+                ("II-C", "II-B"),
+                ("II-B", "original"),
+                ("equal-fresh", "original-fresh"),
+            ),
+        )
+        for kind in ("reels", "mosaics")
+    ),
 )
 
 
@@ -86,14 +108,20 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, prog="python -m benchmarks.failed_orders")
     parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--work", type=Path, default=WORK)
+    parser.add_argument(
+        "trials", nargs="*", metavar="TRIAL", help=", ".join(of.name for of in TRIALS)
+    )
+    parser.add_argument("--seed", type=int, nargs="*", help="these of a trial's seeds alone")
     options = parser.parse_args()
     measured = environment("python -m benchmarks.failed_orders")
-    spreads = [spread_of_paper(options.data / "yt8m")]
-    spreads += [spread(name, flags, options) for name, flags in DRAWN]
-    write_rows("failed_orders", spreads, key=("drawn",), measured=measured, part="spreads")
-    for trial in TRIALS:
+    chosen = [of for of in TRIALS if of.name in options.trials or not options.trials]
+    proofs = {of.proof for of in chosen}
+    for trial in chosen:
         rows = [tried(trial, options)]
         write_rows("failed_orders", rows, key=("about",), measured=measured, part="trials")
+    spreads = [] if options.trials else [spread_of_paper(options.data / "yt8m")]
+    spreads += [spread(name, flags, options) for name, flags in DRAWN if name in proofs]
+    write_rows("failed_orders", spreads, key=("drawn",), measured=measured, part="spreads")
     return 0
 
 
@@ -123,7 +151,8 @@ def spread(name: str, flags: str, options: argparse.Namespace) -> Row:
 def tried(trial: Trial, options: argparse.Namespace) -> Row:
     """Return the orders of a trial."""
     files: dict[str, list[Path]] = {}
-    for seed in trial.seeds:
+    seeds = [seed for seed in trial.seeds if options.seed is None or seed in options.seed]
+    for seed in seeds:
         steps, work = _steps(trial.proof, trial.flags, seed, options)
         for name in dict.fromkeys(name for pair in trial.orders for name in pair):
             step = steps[f"predict_segments-{name}"]
@@ -134,7 +163,7 @@ def tried(trial: Trial, options: argparse.Namespace) -> Row:
         found = ahead(files[better], files[worse], data, PROOFS[trial.proof].metric)
         orders.append({"better": better, "worse": worse, **found})
     command = f"{command_of(PROOFS[trial.proof], trial.seeds[0])} {trial.flags}"
-    return {"about": trial.about, "command": command, "seeds": [*trial.seeds], "orders": orders}
+    return {"about": trial.about, "command": command, "seeds": seeds, "orders": orders}
 
 
 def _steps(

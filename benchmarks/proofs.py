@@ -20,18 +20,26 @@ from reeltag.core.console import say
 DATA = PROJECT.parent / "shared" / "data"
 WORK = PROJECT / "build" / "real"
 YT8M = "--train video/validate00[0-5]? --validate video/validate006? --test video/validate007?"
+YT8M_100 = (  # 0000-0059 and 0080-0119
+    "--train video*/validate0[01][0-589]? --validate video/validate006? --test video/validate007?"
+)
 AUDIOSET = "--train bal_train-0[0-6]* --validate bal_train-07* --test eval*"
 COMPOSED = {  # the protocols of ../shared/DESIGN.md; the cuts are artificial
     "reels": {
-        "train": "{clips}/bal_train-* --videos 4000 --seed 1",
-        "validate": "{clips}/eval-* --strong {strong} --part 0/5,1/5,2/5 --videos 800 --seed 2",
-        "test": "{clips}/eval-* --strong {strong} --part 3/5,4/5 --videos 800 --seed 3",
+        "train": "reels {clips}/bal_train-* --videos 4000 --seed 1",
+        "validate": "reels {clips}/eval-* --strong {strong} --part 0/5,1/5,2/5 --videos 800 "
+        "--seed 2",
+        "test": "reels {clips}/eval-* --strong {strong} --part 3/5,4/5 --videos 800 --seed 3",
     },
     "mosaics": {
-        "train": "{videos}/validate00[0-5]?.tfrecord --videos 2000 --seed 4",
-        "validate": "{videos}/validate006?.tfrecord --rated --videos 600 --seed 5",
-        "test": "{videos}/validate007?.tfrecord --rated --videos 600 --seed 6",
+        "train": "mosaics {videos}/validate00[0-5]?.tfrecord --videos 2000 --seed 4",
+        "validate": "mosaics {videos}/validate006?.tfrecord --rated --videos 600 --seed 5",
+        "test": "mosaics {videos}/validate007?.tfrecord --rated --videos 600 --seed 6",
     },
+}
+COMPOSED |= {  # themes of very different frequency to learn from; the ratings are as before
+    f"{kind}_uneven": parts | {"train": f"{parts['train']} --theme-power 2"}
+    for kind, parts in COMPOSED.items()
 }
 
 
@@ -106,8 +114,9 @@ def composed(kind: str, data: Path, work: Path) -> Path:
         "videos": data / "yt8m" / "video",
     }
     for split, arguments in COMPOSED[kind].items():
-        command = [sys.executable, str(data.parent / "tools" / "compose.py"), kind, "--clips"]
-        command += [*arguments.format(**places).split(), "--out", str(root / split)]
+        style, *words = arguments.format(**places).split()
+        command = [sys.executable, str(data.parent / "tools" / "compose.py"), style, "--clips"]
+        command += [*words, "--out", str(root / split)]
         subprocess.run(command, check=True)
     return root
 

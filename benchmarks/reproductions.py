@@ -23,7 +23,6 @@ from pathlib import Path
 from benchmarks.environment import environment
 from benchmarks.proofs import AUDIOSET, DATA, WORK, YT8M, reeltag
 from benchmarks.results import Row, write_rows
-from benchmarks.technique_runs import RACES
 from benchmarks.techniques import place
 from reeltag.data.dataset import Dataset
 from reeltag.evaluation.comparison import differences
@@ -41,7 +40,7 @@ class Proof:
 
     Attributes:
         solution: its name.
-        data: a race of benchmarks/technique_runs.py, or a folder of ../shared/data.
+        data: a folder of ../shared/data, or data that are composed (benchmarks/proofs.py).
         flags: of `reeltag solve`; {implications} is the file that `labels` makes.
         labels: arguments of `reeltag labels`: of the clips of reels and mosaics.
         orders: (better, worse): steps that hold predictions, as the paper has them.
@@ -120,6 +119,19 @@ PROOFS = {
         flags=f"{SMALLER} --mix-clusters 28 --mix-hidden 512",
         orders=OPPO,
     ),
+    "oppo2019-reels-uneven": Proof(  # Equal has something to make equal
+        solution="oppo2019",
+        data="reels_uneven",
+        flags="--per-label 8 --per-class 200",
+        orders=OPPO,
+    ),
+    "oppo2019-mosaics-uneven": Proof(  # and the rate that mosaics want
+        solution="oppo2019",
+        data="mosaics_uneven",
+        flags=f"{SMALLER} --mix-clusters 28 --mix-hidden 512 --rated-rate 0.001 --per-label 8 "
+        "--per-class 100",
+        orders=OPPO,
+    ),
     "autohome2019-reels": Proof(
         solution="autohome2019",
         data="reels",
@@ -192,10 +204,8 @@ def work_of(name: str, seed: int, work: Path) -> Path:
 
 def data_of(proof: Proof, options: argparse.Namespace) -> Path:
     """Return the data folder; reels and mosaics are composed if need be."""
-    if proof.data not in RACES:
-        return Path(options.data) / proof.data
     (options.work / "techniques").mkdir(parents=True, exist_ok=True)
-    return place(RACES[proof.data], options.data, options.work / "techniques")
+    return place(proof.data, options.data, options.work / "techniques")
 
 
 def implications(proof: Proof, options: argparse.Namespace) -> Path | None:

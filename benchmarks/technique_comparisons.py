@@ -70,6 +70,42 @@ SEGMENT_COMPARISONS = (
 )
 
 
+def _graph_comparisons(stage: str = "") -> tuple[Comparison, ...]:
+    """Return what a classifier out of a graph over the labels is worth, and its parts."""
+    return tuple(
+        Comparison(words, run + stage, against + stage, paper)
+        for words, run, against, paper in (
+            ("names as label vectors, graph trained", "dbof-gcn-names", "dbof-gcn", ""),
+            ("the same against DBoF", "dbof-gcn-names", "dbof", "Autohome: .740 -> .749"),
+            ("names, the graph as counted, against DBoF", "dbof-gcn-names-fixed", "dbof",
+             "Autohome: .740 -> .749"),
+            ("names, the graph at a hundredth of the rate, against DBoF", "dbof-gcn-names-slow",
+             "dbof", "Autohome: .740 -> .749"),
+            ("names against random vectors, the graph as counted", "dbof-gcn-names-fixed",
+             "dbof-gcn-fixed", ""),
+            ("names against random vectors, no graph", "dbof-names-no-graph", "dbof-no-graph", ""),
+            ("with names: the graph, as counted", "dbof-gcn-names-fixed", "dbof-names-no-graph",
+             ""),
+            ("the graph at a hundredth of the rate, against the full rate", "dbof-gcn-slow",
+             "dbof-gcn", ""),
+        )
+    )  # fmt: skip
+
+
+def _borne_comparisons() -> tuple[Comparison, ...]:
+    """Return what bearing with wrong and missing labels is worth."""
+    return tuple(
+        Comparison(words, run, "plain", "not of the four")
+        for words, run in (
+            ("labels that cost most left out", "wrong-left-out"),
+            ("absent classes that cost most left out", "missing-left-out"),
+            ("absent classes that cost most filled in", "missing-filled-in"),
+            ("both left out", "both-left-out"),
+            ("agreement with a slow copy", "consistency"),
+        )
+    )
+
+
 def _video_comparisons(*more: Comparison) -> tuple[Comparison, ...]:
     return (
         Comparison(
@@ -119,9 +155,13 @@ def _video_comparisons(*more: Comparison) -> tuple[Comparison, ...]:
 
 
 COMPARISONS: dict[str, tuple[Comparison, ...]] = {
-    "reels": SEGMENT_COMPARISONS,
-    "mosaics": SEGMENT_COMPARISONS,
+    "reels": (*SEGMENT_COMPARISONS, *_graph_comparisons("-stage-1")),
+    "mosaics": (*SEGMENT_COMPARISONS, *_graph_comparisons("-stage-1")),
     "yt8m": _video_comparisons(
+        *_borne_comparisons(),
+        Comparison(
+            "labels smoothed by which appear together", "smoothed", "plain", "not of the four"
+        ),
         Comparison("mixup 0.4, three times as long", "mixup-long", "plain-long", ""),
         Comparison(
             "mixup, ResNetLike",
@@ -156,5 +196,11 @@ COMPARISONS: dict[str, tuple[Comparison, ...]] = {
             "Axon: +.0023 of an average of two models, one with 16 experts",
         ),
     ),
-    "yt8m_noisy": _video_comparisons(),
+    "yt8m_noisy": _video_comparisons(*_borne_comparisons()),
+    "yt8m_100": (
+        Comparison(
+            "a graph gives the classifier (DBoF)", "dbof-gcn", "dbof", "Autohome: .740 -> .749"
+        ),
+        *_graph_comparisons(),
+    ),
 }

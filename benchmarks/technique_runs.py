@@ -8,7 +8,7 @@ flattered a little, differences are not); no technique was tuned, each has its p
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from benchmarks.proofs import YT8M
+from benchmarks.proofs import YT8M, YT8M_100
 from reeltag.data.splits import Splits
 
 
@@ -32,7 +32,8 @@ class Run:
         flags: of `reeltag train`, after those of the race.
         start: run whose weights it starts from.
         needs: other runs that its flags name as {run}.
-        prepare: file -> the command that makes it with `--out FILE`; flags name it {file stem}.
+        prepare: file -> the command that makes it, with `--out FILE` unless it says where {file}
+            goes; flags name it {file stem}.
         model: instead of the race's.
         data: instead of the race's folder.
         predict: further flags of `reeltag predict`.
@@ -51,6 +52,11 @@ class Run:
 
 YT8M_SPLITS = Splits(
     train="video/validate00[0-5]?", validate="video/validate006?", test="video/validate007?"
+)
+YT8M_100_SPLITS = Splits(
+    train="video*/validate0[01][0-589]?",
+    validate="video/validate006?",
+    test="video/validate007?",
 )
 FCN = "early_concat_fcn_norm --preprocessing.normalise streams --learning-rate 0.002"
 RACES = {
@@ -85,6 +91,14 @@ RACES = {
         metric="gap@20",
         splits=YT8M_SPLITS,
     ),
+    "yt8m_100": Race(
+        data="yt8m",
+        model=FCN,
+        budget=f"--precision bf16 --batch-size 256 --epochs 8 --schedule one-cycle {YT8M_100}",
+        predict="--top-k 100",
+        metric="gap@20",
+        splits=YT8M_100_SPLITS,
+    ),
 }
 STAGE_1 = "--schedule one-cycle --learning-rate {rate} --epochs {epochs} --validate-every {steps}"
 RATED = (
@@ -92,7 +106,7 @@ RATED = (
     "--epochs 7 --frames.how all --frames.num-frames 0"
 )
 REWEIGHTED = f"{RATED} --labels.rated-weight 2.5 --labels.unrated-weight 0.1"
-IMPLICATIONS = "implications.parquet"
+IMPLICATIONS, VECTORS = "implications.parquet", "vectors.parquet"
 
 
 def _segment_runs(rate: float, epochs: int, steps: int, names: str, dbof: str) -> dict[str, Run]:
@@ -152,24 +166,71 @@ def _soft_segments(teacher: str, flags: str, file: str, more: str = "") -> Run:
 def _bags(stage_1: str, names: str, dbof: str) -> dict[str, Run]:
     """Return the runs of bags of frames, with a plain head and with one computed over a graph."""
 
-    def bag(head: str, more: str = "") -> Run:
-        graph = "gcn" in head
-        return Run(
-            model=f"{head} {dbof} {more}".strip(),
-            flags=f"{stage_1} --labels.graph {{implications}}" if graph else stage_1,
-            prepare={IMPLICATIONS: f"labels {names}"} if graph else {},
-        )
-
     def rated(head: str, start: str) -> Run:
         return Run(model=f"{head} {dbof}", flags=RATED, start=start)
 
+    stage_1_runs = {
+        f"{name}-stage-1": run for name, run in _graphs(names, dbof, flags=stage_1).items()
+    }
+    named = f"dbof_gcn {NAMED}"
     return {
-        "dbof-stage-1": bag("dbof"),
+        **stage_1_runs,
         "dbof": rated("dbof", "dbof-stage-1"),
-        "dbof-gcn-stage-1": bag("dbof_gcn"),
         "dbof-gcn": rated("dbof_gcn", "dbof-gcn-stage-1"),
-        "dbof-gcn-fixed-stage-1": bag("dbof_gcn", "--model.no-train-graph"),
-        "dbof-no-graph-stage-1": bag("dbof_gcn", "--model.no-train-graph --model.share 0"),
+        "dbof-gcn-names-fixed": rated(f"{named} {FIXED}", "dbof-gcn-names-fixed-stage-1"),
+        "dbof-gcn-names-slow": rated(named, "dbof-gcn-names-slow-stage-1"),
+    }
+
+
+FIXED, NAMED, SLOW = "--model.no-train-graph", "--model.label-size 384", "--rates head.graph=0.01"
+
+
+def _graphs(names: str, dbof: str, *, flags: str = "") -> dict[str, Run]:
+    """Return a bag of frames, and with the classifier out of a graph taken apart.
+
+    Args:
+        names: flags of `reeltag labels` for the labels that are counted.
+        dbof: sizes.
+        flags: of all trainings.
+    """
+
+    def bag(model: str, more: str = "") -> Run:
+        named = NAMED in model
+        more = f"--labels.graph {{implications}} {more}"
+        return Run(
+            model=f"dbof_gcn {dbof} {model}".strip(),
+            flags=f"{flags} {more} {'--labels.vectors {vectors}' if named else ''}".strip(),
+            prepare={IMPLICATIONS: f"labels {names}"}
+            | ({VECTORS: f"labels {names} --vectors {{file}}"} if named else {}),
+        )
+
+    return {
+        "dbof": Run(model=f"dbof {dbof}", flags=flags),
+        "dbof-gcn": bag(""),
+        "dbof-gcn-fixed": bag(FIXED),
+        "dbof-gcn-slow": bag("", SLOW),
+        "dbof-no-graph": bag(f"{FIXED} --model.share 0"),
+        "dbof-gcn-names": bag(NAMED),
+        "dbof-gcn-names-fixed": bag(f"{NAMED} {FIXED}"),
+        "dbof-gcn-names-slow": bag(NAMED, SLOW),
+        "dbof-names-no-graph": bag(f"{NAMED} {FIXED} --model.share 0"),
+    }
+
+
+def _borne(precision: float, recall: float) -> dict[str, Run]:
+    """Return the runs that bear with wrong and missing labels.
+
+    Args:
+        precision: of the labels, as far as it is known: what is wrong is left out.
+        recall: of the labels: as much as is missing is left out, or filled in.
+    """
+    wrong, missing = 1 - precision, (1 - recall) / recall * precision
+    return {
+        "wrong-left-out": Run(flags=f"--noisy.present {wrong:.2g}"),
+        "missing-left-out": Run(flags=f"--noisy.absent {missing:.2g}"),
+        "missing-filled-in": Run(flags=f"--noisy.absent {missing:.2g} --noisy.correct"),
+        "both-left-out": Run(flags=f"--noisy.present {wrong:.2g} --noisy.absent {missing:.2g}"),
+        "consistency": Run(flags="--noisy.consistency 1"),
     }
 
 
@@ -245,6 +306,12 @@ RUNS: dict[str, dict[str, Run]] = {
             "resnet-like-soft": _soft(1.0, RESNET),
             "soft-1": _soft(1.0),
             "soft-0.5": _soft(0.5),
+            **_borne(0.9, 0.8),
+            "smoothed": Run(
+                flags="--labels.correlation {implications} --labels.tau 0.1 "
+                "--labels.min-videos 20 --labels.correlation-share 0.2",
+                prepare={IMPLICATIONS: f"labels {{data}}/yt8m {YT8M}"},
+            ),
             "plain-long": Run(flags="--epochs 24"),
             "mixup-long": Run(flags="--epochs 24 --augment.mixup 0.4"),
             "longer": Run(flags=LONGER, start="plain"),
@@ -263,5 +330,15 @@ RUNS: dict[str, dict[str, Run]] = {
             ),
         }
     ),
-    "yt8m_noisy": _video_runs({"soft-1": _soft(1.0), "soft-0.5": _soft(0.5)}),
+    "yt8m_noisy": _video_runs(
+        {
+            "soft-1": _soft(1.0),
+            "soft-0.5": _soft(0.5),
+            **_borne(0.6, 0.5),
+        }
+    ),
+    "yt8m_100": {
+        "plain": Run(),
+        **_graphs(f"{{data}}/yt8m {YT8M_100}", "--model.num-clusters 2048 --model.hidden 1024"),
+    },
 }

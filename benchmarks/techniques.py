@@ -30,7 +30,14 @@ from reeltag.evaluation.config import EvaluationConfig
 from reeltag.evaluation.scores import Scored, score_file
 
 KEYS = {"runs": ("race", "run"), "comparisons": ("race", "technique")}
-NAMES = {"reels": "audioset/class_labels_indices.csv", "mosaics": "yt8m/vocabulary.csv"}
+NAMES = {
+    f"{kind}{of}": file
+    for kind, file in {
+        "reels": "audioset/class_labels_indices.csv",
+        "mosaics": "yt8m/vocabulary.csv",
+    }.items()
+    for of in ("", "_uneven")
+}
 
 
 def main() -> int:
@@ -66,7 +73,7 @@ def done(race: str, name: str, run: Run, seed: int, data: Path, work: Path) -> P
     predictions = folder.parent / f"{folder.name}.parquet"
     if predictions.exists():
         return predictions
-    root = place(course, data, work)
+    root = place(course.data, data, work)
     words = {"root": root, "data": data, "work": work, "seed": seed}
     for other in (run.start, *run.needs):
         if other:
@@ -78,7 +85,8 @@ def done(race: str, name: str, run: Run, seed: int, data: Path, work: Path) -> P
         prepared = work / f"{race}-{file.format(**words)}"
         words[Path(file).stem.split("{")[0].rstrip("-").replace("-", "_")] = prepared
         if not prepared.exists():
-            reeltag(f"{command.format(**words)} --out {prepared}")
+            asks = command if "{file}" in command else f"{command} --out {{file}}"
+            reeltag(asks.format(**words, file=prepared))
     root = Path(str(run.data or "{root}").format(**words))
     if not (folder / "metrics.json").exists():
         begun = (folder / "config.json").exists()
@@ -89,24 +97,24 @@ def done(race: str, name: str, run: Run, seed: int, data: Path, work: Path) -> P
             if begun
             else f"train {flags} {start} --data {root} --seed {seed} --out {folder}"
         )
-    root = place(course, data, work)
+    root = place(course.data, data, work)
     predict = f"--split test {course.predict} {run.predict}"
     reeltag(f"predict {folder} --data {root} {predict} --out {predictions}")
     (folder / "resume.ckpt").unlink(missing_ok=True)  # the weights stay
     return predictions
 
 
-def place(course: Race, data: Path, work: Path) -> Path:
-    """Return the data folder of a race; composed data get the names of their classes."""
-    if course.data not in NAMES:
-        return data / course.data
-    named = work / course.data
+def place(kind: str, data: Path, work: Path) -> Path:
+    """Return the data folder of a name; composed data get the names of their classes."""
+    if kind not in NAMES:
+        return data / kind
+    named = work / kind
     if not named.exists():
-        source = composed(course.data, data, work.parent)
+        source = composed(kind, data, work.parent)
         named.mkdir()
         for part in source.iterdir():
             (named / part.name).symlink_to(part)
-        names = data / NAMES[course.data]
+        names = data / NAMES[kind]
         (named / names.name).symlink_to(names)
     return named
 
@@ -153,7 +161,7 @@ def difference(race: str, course: Race, each: Comparison, data: Path, work: Path
     ]
     if not files:
         return None
-    root = place(course, data, work)
+    root = place(course.data, data, work)
     sides = [
         [(file, _scored(file, root, course.splits)) for file in side]
         for side in zip(*files, strict=True)

@@ -11,6 +11,7 @@ from pathlib import Path
 from benchmarks.results import PROJECT
 from benchmarks.tables import (
     choosing,
+    claims,
     gpu,
     install,
     own_features,
@@ -54,6 +55,7 @@ def pages() -> dict[str, Tables]:
         "docs/reference/departures.md": {"moments": techniques.moments},
         "docs/explanation/techniques.md": {"summary": techniques.summary},
         "docs/results/techniques.md": {"costs": techniques.costs, **techniques.techniques()},
+        "docs/results/claims.md": {**claims.claims()},
         "docs/results/reproductions.md": {
             **reproductions.reproductions(),
             "spreads": reproductions.spreads,

@@ -20,6 +20,7 @@ RACES = {
     "mosaics": "mosaics",
     "yt8m": "YouTube-8M",
     "yt8m_noisy": "YouTube-8M, worse labels",
+    "yt8m_100": "YouTube-8M, 100 shards",
 }
 SUMMARY = {  # a technique -> its comparison in each race that has one
     "ratings after noisy video labels": ("rated segments after video labels (stage II-A)",),
