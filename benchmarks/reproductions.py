@@ -268,8 +268,13 @@ def order(proof: Proof, pair: tuple[str, str], found: list[Row], data: Path) -> 
     sides = [[file for each in found if (file := predictions(each, name))] for name in pair]
     if not all(len(side) == len(found) for side in sides):
         return None
-    better, worse = (re.sub("^predict_[a-z]+-|-test$", "", name) for name in pair)
+    better, worse = map(named, pair)
     return {"better": better, "worse": worse, **ahead(sides[0], sides[1], data, proof.metric)}
+
+
+def named(step: str) -> str:
+    """Return the model that a step predicts with, or the ensemble that it makes."""
+    return re.sub("^predict_[a-z]+-|-test$", "", step)
 
 
 def ahead(files: list[Path], others: list[Path], data: Path, metric: str) -> Row:
