@@ -21,7 +21,7 @@ from functools import cache
 from pathlib import Path
 
 from benchmarks.environment import environment
-from benchmarks.proofs import AUDIOSET, DATA, WORK, YT8M, reeltag
+from benchmarks.proofs import AUDIOSET, DATA, WORK, YT8M, YT8M_100, reeltag
 from benchmarks.results import Row, write_rows
 from benchmarks.techniques import place
 from reeltag.data.dataset import Dataset
@@ -162,6 +162,15 @@ PROOFS = {
         flags=f"{YT8M} --folds 10 --members fcn fcn-dropout fcn-joint fcn-2-layers sub-net-b "
         "sub-net-c",
         metric="gap@20",
+    ),
+    "samsung2018-yt8m-100": Proof(  # 110 shards to learn from, all members but the frame-level ones
+        solution="samsung2018",
+        data="yt8m",
+        flags=f"{YT8M_100} --folds 10",
+        metric="gap@20",
+    ),
+    "axon2018-yt8m-100": Proof(
+        solution="axon2018", data="yt8m", flags=YT8M_100, orders=AXON, metric="gap@20"
     ),
     "moments-reels": Proof(solution="moments", data="reels", orders=MOMENTS),
     "moments-mosaics": Proof(solution="moments", data="mosaics", orders=MOMENTS),
