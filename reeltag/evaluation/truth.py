@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from reeltag.core.id_places import IdPlaces
 from reeltag.core.sparse import SparseRows, find, from_cells, is_among
 from reeltag.data.blank_videos import blank_rows
 from reeltag.data.class_list import ClassList
@@ -110,8 +111,11 @@ class Truth:
 
     def videos_of(self, ids: pa.Array) -> Numbers:
         """Return (N,) the video of each id, -1 where it is unknown."""
-        found = pc.fill_null(pc.index_in(ids, value_set=self.ids), -1)
-        return np.asarray(found.to_numpy(zero_copy_only=False), dtype=np.int64)
+        return self._places.of(ids)
+
+    @cached_property
+    def _places(self) -> IdPlaces:
+        return IdPlaces(self.ids)
 
     def segments_of(
         self, videos: Numbers, starts: NDArray[np.float64], ends: NDArray[np.float64]

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from reeltag.core.console import track
 from reeltag.core.errors import ConfigError, DataError
 from reeltag.core.files import PathLike
+from reeltag.core.id_places import IdPlaces
 from reeltag.data.dataset import Dataset
 from reeltag.data.selection import column_of
 from reeltag.data.splits import Split
@@ -109,14 +109,14 @@ def read_windows(
     path = Path(path)
     file, none = open_predictions(path), True
     usable = ~column_of(data.table, "skip")
-    ids = data.table["id"].filter(usable).combine_chunks()
+    places_of = IdPlaces(data.table["id"].filter(usable).combine_chunks()).of
     seconds = column_of(data.table, "frames")[usable] / data.features.rate_hz
-    wanted = np.ones(len(ids), bool) if rows is None else rows[usable]
+    wanted = np.ones(int(usable.sum()), bool) if rows is None else rows[usable]
     size = max(1, _CELLS // file.info.num_classes)
     last, reached = -1, False  # the video of the row before, and whether that is at its end
     for block in track(file.rows("segments"), "reading"):
         none = False
-        places = pc.fill_null(pc.index_in(block.ids, value_set=ids), -1).to_numpy()
+        places = places_of(block.ids)
         if places.min() < 0:
             raise DataError(
                 f"does not hold the video {block.ids[int(places.argmin())].as_py()!r}, which was "

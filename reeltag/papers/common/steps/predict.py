@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from reeltag.core.console import track
 from reeltag.core.files import whole_file
+from reeltag.core.id_places import IdPlaces
 from reeltag.data.dataset import Dataset
 from reeltag.data.folding import held_out_rows
 from reeltag.data.items import VideoSet, unaligned_ratings
@@ -99,9 +99,11 @@ def copy_video_scores(out: Path, predictions: Path) -> None:
     given = open_predictions(predictions / PREDICTIONS)
     videos = PredictionRows.concatenate(given.rows("videos"))
     scores_VC = videos.to_dense(given.info.num_classes, -np.inf)
+    places = IdPlaces(videos.ids)
     with prediction_writer(out / PREDICTIONS, given.info) as writer:
         for rows in given.rows("segments"):
-            video = pc.index_in(rows.ids, value_set=videos.ids).to_numpy()
+            video = places.of(rows.ids)
+            assert video.min(initial=0) >= 0, "a segment of a video that was not predicted"
             owner = rows.row_of_entry()
             scores = scores_VC[video[owner], rows.classes]
             best = np.lexsort((-scores, owner))  # `owner` ascends and stays so
