@@ -4,12 +4,14 @@
 
 Every candidate is trained once, with seed 0, and its best validation on the tune part is kept. The
 best of them is trained with further seeds and evaluated on the test part; so is the mean of the
-best kinds, several seeds each. The test part is looked at by nobody else. What is there is not done
+best kinds, several seeds each. Nothing is chosen on the test part here. What is there is not done
 again.
 """
 
 import argparse
+import hashlib
 import json
+import shutil
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -115,6 +117,8 @@ def main() -> int:
     parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--work", type=Path, default=WORK)
     options = parser.parse_args()
+    if unknown := {*options.contests} - CONTESTS.keys():
+        parser.error(f"there is no contest {unknown.pop()!r}")
     for name in options.contests or CONTESTS:
         work = options.work / "chosen" / name
         work.mkdir(parents=True, exist_ok=True)
@@ -139,7 +143,7 @@ def decide(name: str, contest: Contest, data: Path, work: Path, measured: Row) -
     order = sorted(found, key=lambda row: -row["tune"])
     best = [row["candidate"] for row in order]
     say(f"{name}: {best[0]} is best on the tune part")
-    rows = [single(contest, best[0], data, work), *together(contest, best[:KINDS], data, work)]
+    rows = [single(contest, best[0], data, work), *ensemble(contest, best[:KINDS], data, work)]
     rows = [{"contest": name, **row} for row in rows]
     write_rows("chosen", rows, key=("contest", "what"), measured=measured, part="chosen")
 
@@ -159,7 +163,7 @@ def tuned(contest: Contest, candidate: str, data: Path, work: Path) -> Row:
 
 def single(contest: Contest, candidate: str, data: Path, work: Path) -> Row:
     """Return what one model reaches on test, in several seeds."""
-    values = [judged(contest, predicted(contest, candidate, s, data, work), data) for s in SEEDS]
+    values = [evaluated(contest, predicted(contest, candidate, s, data, work), data) for s in SEEDS]
     mean = sum(value for value, _ in values) / len(values)
     return {
         "what": "one model",
@@ -173,14 +177,16 @@ def single(contest: Contest, candidate: str, data: Path, work: Path) -> Row:
     }
 
 
-def together(contest: Contest, kinds: list[str], data: Path, work: Path) -> list[Row]:
+def ensemble(contest: Contest, kinds: list[str], data: Path, work: Path) -> list[Row]:
     """Return what the mean of some candidates, several seeds each, reaches, and as one graph."""
     files = [predicted(contest, kind, s, data, work) for kind in kinds for s in SEEDS]
-    blend, mean = work / "blend", work / "mean.parquet"
+    key = digest(*map(str, files))
+    blend, mean = work / f"blend-{key}", work / f"mean-{key}.parquet"
     if not mean.exists():
+        shutil.rmtree(blend, ignore_errors=True)  # of a program that was stopped between the two
         names = " ".join(map(str, files))
         reeltag(f"blend {names} --method mean --save {blend} --out {mean}")
-    value, ends = judged(contest, mean, data)
+    value, ends = evaluated(contest, mean, data)
     about = {"of": kinds, "seeds": [*SEEDS], "values": [value], "intervals": [ends]}
     rows = [
         {
@@ -193,7 +199,7 @@ def together(contest: Contest, kinds: list[str], data: Path, work: Path) -> list
     ]
     if contest.graph is None:
         return rows
-    model, scored = work / "graph.onnx", work / "graph.parquet"
+    model, scored = work / f"graph-{key}.onnx", work / f"graph-{key}.parquet"
     if not scored.exists():
         model.unlink(missing_ok=True)
         reeltag(f"export {blend} --out {model} --max-bytes 1GB")
@@ -201,7 +207,7 @@ def together(contest: Contest, kinds: list[str], data: Path, work: Path) -> list
             f"predict {model} --data {data / contest.data} {contest.splits} --split test "
             f"--top-k {contest.top_k} --out {scored}"
         )
-    value, ends = judged(contest, scored, data)
+    value, ends = evaluated(contest, scored, data)
     about |= {"values": [value], "intervals": [ends], "bytes": model.stat().st_size}
     met = value >= contest.graph
     row = {"what": "one graph", **about, "value": value, "target": contest.graph, "met": met}
@@ -210,10 +216,9 @@ def together(contest: Contest, kinds: list[str], data: Path, work: Path) -> list
 
 def trained(contest: Contest, candidate: str, seed: int, data: Path, work: Path) -> Path:
     """Return the run of a candidate, which is trained if it is not there."""
-    name = "".join(letter if letter.isalnum() else "_" for letter in candidate)
-    run = work / f"{name}-seed{seed}"
+    flags = f"{contest.candidates[candidate]} {contest.budget} {contest.splits}"
+    run = work / f"{flags.split()[0]}-{digest(flags)}-seed{seed}"
     if not (run / "metrics.json").exists():
-        flags = f"{contest.candidates[candidate]} {contest.budget} {contest.splits}"
         reeltag(
             f"train --resume {run}"
             if (run / "config.json").exists()
@@ -235,7 +240,12 @@ def predicted(contest: Contest, candidate: str, seed: int, data: Path, work: Pat
     return file
 
 
-def judged(contest: Contest, file: Path, data: Path) -> tuple[float, list[float]]:
+def digest(*words: str) -> str:
+    """Return a short name for what something is made of."""
+    return hashlib.sha256("\0".join(words).encode()).hexdigest()[:8]
+
+
+def evaluated(contest: Contest, file: Path, data: Path) -> tuple[float, list[float]]:
     """Return the metric of predictions on test, and its interval."""
     found = reeltag(
         f"evaluate {file} --data {data / contest.data} {contest.splits} --split test --json"

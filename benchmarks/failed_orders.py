@@ -111,8 +111,9 @@ def main() -> int:
     parser.add_argument(
         "trials", nargs="*", metavar="TRIAL", help=", ".join(of.name for of in TRIALS)
     )
-    parser.add_argument("--seed", type=int, nargs="*", help="these of a trial's seeds alone")
     options = parser.parse_args()
+    if unknown := {*options.trials} - {of.name for of in TRIALS}:
+        parser.error(f"there is no trial {unknown.pop()!r}")
     measured = environment("python -m benchmarks.failed_orders")
     chosen = [of for of in TRIALS if of.name in options.trials or not options.trials]
     proofs = {of.proof for of in chosen}
@@ -151,8 +152,7 @@ def spread(name: str, flags: str, options: argparse.Namespace) -> Row:
 def tried(trial: Trial, options: argparse.Namespace) -> Row:
     """Return the orders of a trial."""
     files: dict[str, list[Path]] = {}
-    seeds = [seed for seed in trial.seeds if options.seed is None or seed in options.seed]
-    for seed in seeds:
+    for seed in trial.seeds:
         steps, work = _steps(trial.proof, trial.flags, seed, options)
         for name in dict.fromkeys(name for pair in trial.orders for name in pair):
             step = steps[f"predict_segments-{name}"]
@@ -163,7 +163,7 @@ def tried(trial: Trial, options: argparse.Namespace) -> Row:
         found = ahead(files[better], files[worse], data, PROOFS[trial.proof].metric)
         orders.append({"better": better, "worse": worse, **found})
     command = f"{command_of(PROOFS[trial.proof], trial.seeds[0])} {trial.flags}"
-    return {"about": trial.about, "command": command, "seeds": seeds, "orders": orders}
+    return {"about": trial.about, "command": command, "seeds": [*trial.seeds], "orders": orders}
 
 
 def _steps(

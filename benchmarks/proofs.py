@@ -9,19 +9,24 @@ import json
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from benchmarks.results import PROJECT, Row
 from reeltag.cli.main import run
 from reeltag.core.console import say
+from reeltag.data.splits import Splits
 
 DATA = PROJECT.parent / "shared" / "data"
 WORK = PROJECT / "build" / "real"
-YT8M = "--train video/validate00[0-5]? --validate video/validate006? --test video/validate007?"
-YT8M_100 = (  # 0000-0059 and 0080-0119
-    "--train video*/validate0[01][0-589]? --validate video/validate006? --test video/validate007?"
+YT8M_SPLITS = Splits(
+    train="video/validate00[0-5]?", validate="video/validate006?", test="video/validate007?"
+)
+YT8M_100_SPLITS = replace(YT8M_SPLITS, train="video*/validate0[01][0-589]?")  # 0080-0119 too
+YT8M, YT8M_100 = (
+    f"--train {of.train} --validate {of.validate} --test {of.test}"
+    for of in (YT8M_SPLITS, YT8M_100_SPLITS)
 )
 AUDIOSET = "--train bal_train-0[0-6]* --validate bal_train-07* --test eval*"
 COMPOSED = {  # the protocols of ../shared/DESIGN.md; the cuts are artificial

@@ -147,7 +147,11 @@ PROOFS = {
         orders=AUTOHOME,
     ),
     "axon2018-audioset": Proof(
-        solution="axon2018", data="audioset", flags=AUDIOSET, orders=AXON, metric="gap@20"
+        solution="axon2018",
+        data="audioset",
+        flags=AUDIOSET,
+        orders=AXON,
+        metric="gap@20",
     ),
     "samsung2018-yt8m": Proof(
         solution="samsung2018",
@@ -170,7 +174,11 @@ PROOFS = {
         metric="gap@20",
     ),
     "axon2018-yt8m-100": Proof(
-        solution="axon2018", data="yt8m", flags=YT8M_100, orders=AXON, metric="gap@20"
+        solution="axon2018",
+        data="yt8m",
+        flags=YT8M_100,
+        orders=AXON,
+        metric="gap@20",
     ),
     "moments-reels": Proof(solution="moments", data="reels", orders=MOMENTS),
     "moments-mosaics": Proof(solution="moments", data="mosaics", orders=MOMENTS),

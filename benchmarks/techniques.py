@@ -85,8 +85,8 @@ def done(race: str, name: str, run: Run, seed: int, data: Path, work: Path) -> P
         prepared = work / f"{race}-{file.format(**words)}"
         words[Path(file).stem.split("{")[0].rstrip("-").replace("-", "_")] = prepared
         if not prepared.exists():
-            asks = command if "{file}" in command else f"{command} --out {{file}}"
-            reeltag(asks.format(**words, file=prepared))
+            line = command if "{file}" in command else f"{command} --out {{file}}"
+            reeltag(line.format(**words, file=prepared))
     root = Path(str(run.data or "{root}").format(**words))
     if not (folder / "metrics.json").exists():
         begun = (folder / "config.json").exists()

@@ -34,6 +34,17 @@ def interval(ends: Sequence[float], digits: int = 3, sign: str = "") -> str:
     return f"[{low:{sign}.{digits}f}, {high:{sign}.{digits}f}]"
 
 
+def holds(ends: Sequence[float], margin: float = 0.0) -> str:
+    """Return whether a difference is above 0 by its interval: yes, no, or undecided.
+
+    Args:
+        ends: of the 95 % interval.
+        margin: with one, whether it is above -margin: as good as.
+    """
+    low, high = ends
+    return "yes" if low > -margin else "**no**" if high < -margin else "undecided"
+
+
 def row_of(file: str, name: str, part: str = "rows", key: str = "name") -> Row:
     """Return the first row of a results file that has this name; KeyError without one."""
     for row in read_rows(file, part):

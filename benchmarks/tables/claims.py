@@ -3,21 +3,22 @@
 from collections.abc import Callable
 from functools import partial
 from statistics import NormalDist
+from typing import NamedTuple
 
-from benchmarks.claims import CLAIMS, Claim, Evidence, Gain, Order, Technique, Trial, Untested
+from benchmarks.claims import CLAIMS, DATA, Claim, Evidence, Gain, Order, Technique, Trial, Untested
 from benchmarks.results import Row, read_rows
-from benchmarks.tables.cells import interval, table
+from benchmarks.tables.cells import holds, interval, table
+from benchmarks.tables.techniques import RACES
 
 _HEAD = ("claim", "paper", "data", "here [95 %]", "seeds", "holds", "command")
 _Z95, _Z80 = (NormalDist().inv_cdf(at) for at in (0.975, 0.8))
-_DATA = {
-    "reels": "reels",
-    "mosaics": "mosaics",
-    "audioset": "AudioSet",
-    "yt8m": "60 shards",
-    "yt8m_noisy": "60 shards, worse labels",
-    "yt8m_100": "100 shards",
-}
+
+
+class _Source(NamedTuple):
+    """What a piece of evidence is of, and what measures it."""
+
+    data: str
+    command: str
 
 
 def claims() -> dict[str, Callable[[], str]]:
@@ -29,26 +30,28 @@ def claims() -> dict[str, Callable[[], str]]:
 def _claims(of: tuple[Claim, ...]) -> str:
     rows = []
     for claim in of:
-        found = [cells for evidence in claim.evidence if (cells := _cells(evidence, claim.gain))]
-        first = (claim.words, claim.paper)
-        rows += [[*(first if not n else ("", "")), *cells] for n, cells in enumerate(found)]
+        for number, evidence in enumerate(claim.evidence):
+            first = ("", "") if number else (claim.words, claim.paper)
+            rows.append([*first, *_cells(evidence, claim)])
     return table(_HEAD, rows)
 
 
-def _cells(evidence: Evidence, gain: float | None) -> list[str] | None:
-    """Return data, difference, seeds, verdict and command; None where it is not measured yet."""
+def _cells(evidence: Evidence, claim: Claim) -> list[str]:
+    """Return data, difference, seeds, verdict and command."""
     if isinstance(evidence, Untested):
         return ["", "", "", f"cannot be tested: {evidence.why}", ""]
+    data, command = _source(evidence)
     row = _row(evidence)
     if row is None:
-        return None
+        return [data, "", "", "not measured yet", f"`{command}`"]
     low, high = row["interval"]
-    holds = "yes" if low > 0 else "**no**" if high < 0 else "undecided"
-    if holds == "undecided" and gain is not None:
-        times = more_videos(low, high, gain)
-        holds += ", less than there" if gain > high else f", {times:.2g} x the videos would tell"
+    verdict = holds(row["interval"], claim.margin)
+    if verdict == "undecided" and claim.gain is not None:
+        times = more_videos(low, high, claim.gain)
+        less = ", less than there"
+        verdict += less if claim.gain > high else f", {times:.2g} x the videos would tell"
     difference = f"{row['difference']:+.4f} {interval(row['interval'], 4, '+')}"
-    return [row["data"], difference, str(row["seeds"]), holds, f"`{row['command']}`"]
+    return [data, difference, str(row["seeds"]), verdict, f"`{command}`"]
 
 
 def more_videos(low: float, high: float, gain: float) -> float:
@@ -66,47 +69,42 @@ def more_videos(low: float, high: float, gain: float) -> float:
     return ((_Z95 + _Z80) * error / gain) ** 2
 
 
+def _source(evidence: Order | Gain | Trial | Technique) -> _Source:
+    if isinstance(evidence, Technique):
+        what = f"{RACES[evidence.race]}: {evidence.technique}"
+        return _Source(what, f"python -m benchmarks.techniques {evidence.race}")
+    if isinstance(evidence, Trial):
+        return _Source(evidence.about, "python -m benchmarks.failed_orders")
+    command = f"python -m benchmarks.reproductions {evidence.proof}"
+    return _Source(DATA[evidence.proof], command)
+
+
 def _row(evidence: Order | Gain | Trial | Technique) -> Row | None:
     """Return the measured difference that is the evidence; None without one."""
     if isinstance(evidence, Technique):
-        for row in read_rows("techniques", "comparisons"):
-            if (row["race"], row["technique"]) == (evidence.race, evidence.technique):
-                command = f"python -m benchmarks.techniques {row['race']}"
-                return {**row, "data": _DATA[row["race"]], "command": command}
-        return None
+        wanted = {"race": evidence.race, "technique": evidence.technique}
+        return _first(read_rows("techniques", "comparisons"), wanted)
+    pair = {} if isinstance(evidence, Gain) else _pair(evidence)
     if isinstance(evidence, Trial):
-        for row in read_rows("failed_orders", "trials"):
-            if row["about"] == evidence.about:
-                found = _ordered(row["orders"], evidence)
-                data = "mosaics" if "mosaics" in row["about"] else "reels"
-                words = f"{data}, {evidence.about.removesuffix(f', {data}')}"
-                return found and {
-                    **found,
-                    "data": words,
-                    "seeds": len(row["seeds"]),
-                    "command": "python -m benchmarks.failed_orders",
-                }
+        trial = _first(read_rows("failed_orders", "trials"), {"about": evidence.about})
+        found = trial and _first(trial["orders"], pair)
+        return found and {**found, "seeds": len(trial["seeds"])} if trial else None
+    proof = _first(read_rows("reproductions"), {"proof": evidence.proof})
+    if proof is None:
         return None
-    for row in read_rows("reproductions"):
-        if row["proof"] == evidence.proof:
-            found = (
-                _ordered(row["orders"], evidence)
-                if isinstance(evidence, Order)
-                else _gained(row, evidence.row)
-            )
-            more = row["proof"].partition(f"{row['data']}-")[2].replace("-", " ")
-            return found and {
-                **found,
-                "data": _DATA[row["data"]] + (f", {more}" if more else ""),
-                "seeds": len(row["seeds"]),
-                "command": f"python -m benchmarks.reproductions {row['proof']}",
-            }
-    return None
+    found = _gained(proof, evidence.row) if isinstance(evidence, Gain) else None
+    found = found or _first(proof["orders"], pair or {"better": None})
+    return found and {**found, "seeds": len(proof["seeds"])}
 
 
-def _ordered(orders: list[Row], of: Order | Trial) -> Row | None:
-    for row in orders:
-        if (row["better"], row["worse"]) == (of.better, of.worse):
+def _pair(evidence: Order | Trial) -> Row:
+    return {"better": evidence.better, "worse": evidence.worse}
+
+
+def _first(rows: list[Row], wanted: Row) -> Row | None:
+    """Return the first row with these values."""
+    for row in rows:
+        if all(row[name] == value for name, value in wanted.items()):
             return row
     return None
 

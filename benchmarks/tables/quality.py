@@ -3,7 +3,7 @@
 from statistics import mean
 
 from benchmarks.results import Row, read_rows
-from benchmarks.tables.cells import interval, table
+from benchmarks.tables.cells import interval, table, verdict
 
 RACES = ("yt8m", "audioset", "mosaics")
 
@@ -84,6 +84,28 @@ def deployable() -> str:
         for row in read_rows("deployable", "learning_curve")
     )
     return table(["what", "GAP@20 on test [95 %]", "target"], cells)
+
+
+def chosen() -> str:
+    """Return what was chosen on the tune part, and what it reaches on test."""
+    rows = []
+    for row in read_rows("chosen", "chosen"):
+        ends = zip(row["values"], row["intervals"], strict=True)
+        values = ", ".join(f"{value:.4f} {interval(of)}" for value, of in ends)
+        cells = [f"{row['value']:.4f}", f">= {row['target']:.3f}", verdict(row)]
+        what = row["what"] + (f", {row['bytes'] / 1e6:.0f} MB" if "bytes" in row else "")
+        rows.append([row["contest"], what, "; ".join(row["of"]), values, *cells])
+    head = ["contest", "what", "of", "on test [95 %]", "mean", "target", "met"]
+    return table(head, rows)
+
+
+def candidates() -> str:
+    """Return what every candidate reached on the tune part."""
+    rows = [
+        [row["contest"], row["candidate"], f"{row['tune']:.4f}", f"`{row['train']}`"]
+        for row in read_rows("chosen", "candidates")
+    ]
+    return table(["contest", "candidate", "on tune", "command"], rows)
 
 
 def _scored(row: Row) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from benchmarks.results import Row, read_rows
-from benchmarks.tables.cells import interval, table
+from benchmarks.tables.cells import holds, interval, table
 
 QUANTILES = ("least", "tenth", "median", "ninetieth", "most")
 
@@ -49,11 +49,9 @@ def _orders(orders: Sequence[Row]) -> str:
     """Return a row for each pair of models that the paper compares."""
     rows = []
     for each in orders:
-        low, high = each["interval"]
         gain = f"{each['difference']:+.4f} {interval(each['interval'], 4, '+')}"
-        holds = "yes" if low > 0 else "**no**" if high < 0 else "undecided"
         values = [f"{each['value']:.4f}", f"{each['against']:.4f}"]
-        rows.append([each["better"], each["worse"], *values, gain, holds])
+        rows.append([each["better"], each["worse"], *values, gain, holds(each["interval"])])
     return table(["better", "than", "ours", "against", "difference [95 %]", "holds here"], rows)
 
 

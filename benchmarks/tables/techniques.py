@@ -18,9 +18,9 @@ MOMENTS = {  # what it is in `solve moments` -> its comparison
 RACES = {
     "reels": "reels",
     "mosaics": "mosaics",
-    "yt8m": "YouTube-8M",
-    "yt8m_noisy": "YouTube-8M, worse labels",
-    "yt8m_100": "YouTube-8M, 100 shards",
+    "yt8m": "60 shards",
+    "yt8m_noisy": "60 shards, worse labels",
+    "yt8m_100": "100 shards",
 }
 SUMMARY = {  # a technique -> its comparison in each race that has one
     "ratings after noisy video labels": ("rated segments after video labels (stage II-A)",),

@@ -55,8 +55,9 @@ class Labels:
     vectors: Annotated[Path | None, tyro.conf.arg(metavar="V.parquet")] = None
     """Save a vector for each class, of what its name means, for `reeltag train dbof_gcn
     --labels.vectors V.parquet`; one that is there is replaced."""
-    texts: str = DEFAULT_TEXTS
-    """Encoder of texts that makes these vectors of the names; `reeltag encoders` lists some."""
+    texts: str = ""
+    """Encoder of texts that makes these vectors of the names, as `reeltag encoders` lists it;
+    empty: bge_small_en."""
     picture: Annotated[Path | None, tyro.conf.arg(metavar="FILE.svg")] = None
     """Draw the implications between the most frequent classes: .svg, .png or .pdf."""
     picture_classes: int = 60
@@ -120,6 +121,8 @@ class Labels:
         ):
             if value < least:
                 raise ConfigError(f"must be at least {least}, got {value}", where=name)
+        if self.texts and self.vectors is None:
+            raise ConfigError("names what makes vectors; give --vectors FILE too", where="--texts")
         if self.picture is not None:
             from reeltag.figures.implication_graph import check_format
 
@@ -127,15 +130,22 @@ class Labels:
 
     def _vectors(self, classes: ClassList) -> LabelVectors:
         """Return what the names of the classes mean; DataError where they have none."""
-        if not any(classes.has_name(index) for index in range(len(classes))):
+        named = np.array([classes.has_name(place) for place in range(len(classes))], bool)
+        if not named.any():
             raise DataError(
                 f"its {len(classes):,} classes have no names, of which vectors could be made",
                 where=self.data,
                 hint="Put the list of the classes' names there, as classes.csv or vocabulary.csv.",
             )
-        encoder = create_text_encoder(self.texts, where="--texts")
-        names = track(classes.names, "names of classes")
-        vectors_CV = np.concatenate([encoder.encode([name]) for name in names])
+        encoder = create_text_encoder(self.texts or DEFAULT_TEXTS, where="--texts")
+        texts = [classes.names[place] for place in np.flatnonzero(named).tolist()]
+        found = np.concatenate([encoder.encode([text]) for text in track(texts, "names")])
+        vectors_CV = np.tile(found.mean(axis=0), (len(classes), 1))
+        vectors_CV[named] = found
+        if not named.all():
+            lost = [classes.names[place] for place in np.flatnonzero(~named).tolist()]
+            shown = ", ".join(lost[:3]) + (", ..." if len(lost) > 3 else "")
+            say(f"{len(lost):,} classes without a name have the mean of the others: {shown}")
         source = f"{encoder.identity.name} {encoder.identity.version}"
         return LabelVectors(classes.names, vectors_CV, source)
 

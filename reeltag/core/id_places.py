@@ -23,16 +23,19 @@ class IdPlaces:
 
     def of(self, wanted: pa.Array) -> NDArray[np.int64]:
         """Return (M,) the place of each id, -1 where it is not in the list."""
-        if self._are_single and len(wanted):
-            begin = max(0, self._next - 1)  # the video of the last row may go on
-            near = self.ids.slice(begin, len(wanted) + 1)
-            found = pc.index_in(wanted, value_set=near)
-            if not found.null_count:
-                places = np.asarray(found.to_numpy(), np.int64) + begin
-                self._next = int(places[-1]) + 1
-                return places
-        found = pc.fill_null(pc.index_in(wanted, value_set=self.ids), -1)
-        places = np.asarray(found.to_numpy(zero_copy_only=False), np.int64)
-        if len(places):
-            self._next = int(places[-1]) + 1
+        if not self._are_single:
+            return _found(wanted, self.ids)
+        begin = max(0, self._next - 1)  # the video of the last row may go on
+        places = _found(wanted, self.ids.slice(begin, len(wanted) + 1))
+        missing = places < 0
+        places[~missing] += begin
+        if missing.any():
+            places[missing] = _found(wanted.filter(pa.array(missing)), self.ids)
+        self._next = max(self._next, int(places.max(initial=-1)) + 1)
         return places
+
+
+def _found(wanted: pa.Array, ids: pa.Array) -> NDArray[np.int64]:
+    """Return the place of each in the ids, -1 where it is not there."""
+    places = pc.fill_null(pc.index_in(wanted, value_set=ids), -1)
+    return np.array(places.to_numpy(zero_copy_only=False), np.int64)

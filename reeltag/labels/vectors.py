@@ -43,14 +43,16 @@ class LabelVectors:
         """Return the vectors (C, V) around 0, their entries of a standard deviation together.
 
         What all classes have in common says nothing of any of them: their mean is taken away.
-        Vectors that are all alike become 0.
+        Vectors that are alike but for rounding become 0.
 
         Args:
             std: of all entries together.
         """
-        centred_CV = self.vectors - self.vectors.mean(axis=0)
-        deviation = float(centred_CV.std()) or 1.0
-        scaled_CV: NDArray[np.float32] = (centred_CV * (std / deviation)).astype(np.float32)
+        vectors_CV = self.vectors.astype(np.float64)
+        centred_CV = vectors_CV - vectors_CV.mean(axis=0)
+        deviation, rounding = centred_CV.std(), np.finfo(np.float32).eps * abs(vectors_CV).max()
+        factor = std / deviation if deviation > rounding else 0.0
+        scaled_CV: NDArray[np.float32] = (centred_CV * factor).astype(np.float32)
         return scaled_CV
 
     def save(self, path: PathLike) -> None:

@@ -30,7 +30,8 @@ def without_largest(
     Source: small-loss selection, Han et al. 2018 (arXiv:1804.06872), and for labels that are
     missing Kim et al. 2022 (arXiv:2206.03740), "large loss rejection" and "correction", whose
     share is of all absent cells; ours is of the labels, so that it does not depend on C. The cells
-    of a batch are ordered together. Waits for the device once.
+    of a batch are ordered together. On a GPU nothing is waited for; cells that cost the same are
+    chosen in any order.
 
     Args:
         logits_BC: of the model as it is.
@@ -41,25 +42,30 @@ def without_largest(
         correct: take these as present, in place of leaving them out.
     """
     logits_BC, labels_BC, weights_BC = check_terms(logits_BC, labels_BC, weights_BC)
-    weights_BC = torch.ones_like(logits_BC) if weights_BC is None else weights_BC.clone()
+    weights_BC = torch.ones_like(logits_BC) if weights_BC is None else weights_BC
     cost_BC = F.binary_cross_entropy_with_logits(logits_BC, labels_BC, reduction="none")
     is_label_BC = labels_BC >= 0.5
     counts_BC = weights_BC > 0
     labels = is_label_BC & counts_BC
-    total = int(labels.sum())
-    wrong = _largest(cost_BC, labels, int(present * total))
-    missing = _largest(cost_BC, counts_BC & ~is_label_BC, int(absent * total))
-    weights_BC.view(-1)[wrong] = 0
+    total = labels.sum()
+    wrong_BC = _largest(cost_BC, labels, present * total)
+    missing_BC = _largest(cost_BC, counts_BC & ~is_label_BC, absent * total)
+    weights_BC = weights_BC.masked_fill(wrong_BC, 0)
     if correct:
-        labels_BC = labels_BC.clone()
-        labels_BC.view(-1)[missing] = 1
-    else:
-        weights_BC.view(-1)[missing] = 0
-    return labels_BC, weights_BC
+        return labels_BC.masked_fill(missing_BC, 1), weights_BC
+    return labels_BC, weights_BC.masked_fill(missing_BC, 0)
 
 
-def _largest(cost_BC: Tensor, among_BC: Tensor, count: int) -> Tensor:
-    """Return the places of the cells that cost most among some, in the flattened batch."""
+def _largest(cost_BC: Tensor, among_BC: Tensor, count: Tensor) -> Tensor:
+    """Return (B, C) the cells that cost most among some, floor(count) of them at most.
+
+    On a GPU all cells are ordered, for their number is not known here without a wait.
+    """
     cost = cost_BC.masked_fill(~among_BC, -torch.inf).flatten()
-    values, places = cost.topk(min(count, cost.numel()))
-    return places[values > -torch.inf]
+    chosen = torch.zeros_like(among_BC).flatten()
+    if cost.device.type == "cpu":
+        chosen[cost.topk(min(int(count), cost.numel())).indices] = True
+    else:
+        ranks = torch.arange(cost.numel(), device=cost.device)
+        chosen.scatter_(0, cost.argsort(descending=True), ranks < count.floor())
+    return chosen.view_as(among_BC) & among_BC

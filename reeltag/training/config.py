@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Annotated, Any, ClassVar, Literal
 
 import tyro
@@ -70,7 +70,8 @@ class Optimisation(CheckedFields):
     def check(self) -> None:
         """Check that rates are such, and that one mean is taken at most; raise ConfigError."""
         for given in self.rates:
-            self.check_field("rates", _factor(given) is not None, "PATTERN=FACTOR, FACTOR > 0")
+            words = "PATTERN=FACTOR, FACTOR > 0 (--frozen PATTERN for none)"
+            self.check_field("rates", _factor(given) is not None, words)
         if self.ema and self.swa_from:
             raise ConfigError("ema and swa_from both average the weights; give one")
 
@@ -203,22 +204,23 @@ class RelationConfig(CheckedFields):
 
 @dataclass(frozen=True, kw_only=True)
 class NoisyConfig(CheckedFields):
-    """How wrong and missing labels are borne with. By default every label is believed."""
+    """What is done about labels that are wrong or missing. By default all count as they are."""
 
     prefix: ClassVar[str] = "noisy"
     present: Fraction = 0.0
-    """Share of a batch's labels that do not count: those that cost most, so that are likely wrong.
-    About what is wrong: 1 - precision of the labels."""
+    """Fraction of a batch's labels that do not count: those that cost most, so are likely wrong.
+    About 1 - precision of the labels. Of several processes, and with `accumulate`, it is rounded
+    down in each part of the batch."""
     absent: Amount = 0.0
     """As many classes that are no label do not count, measured in labels of the batch: those that
-    cost most, so that are likely missing. About (1 - recall) / recall of the labels."""
+    cost most, so are likely missing. About precision * (1 - recall) / recall of the labels."""
     correct: bool = False
     """Take those missing ones as labels, in place of leaving them out."""
     consistency: Amount = 0.0
     """Weight, in nats, of how far the model on a window of a video is from its own slow copy on the
     whole video; 0 leaves it out. Costs about as much again as the training."""
     window: Part = 0.5
-    """Share of a video's frames in such a window."""
+    """Fraction of a video's frames in such a window."""
     teacher_decay: Fraction = 0.999
     """Of the slow copy, an exponential moving average of the weights, per step."""
     rise: NotNegative = 200
@@ -230,12 +232,17 @@ class NoisyConfig(CheckedFields):
         return self.present > 0 or self.absent > 0
 
     def check(self) -> None:
-        """Check that what is corrected is chosen; raise ConfigError."""
-        if self.correct and not self.absent:
-            raise ConfigError(
-                "noisy.correct takes missing labels as present, and none are looked for",
-                hint="Give --noisy.absent too.",
-            )
+        """Raise ConfigError for options that have no effect."""
+        other = {field.name: field.default for field in fields(self)}
+        for name, needs, flags in (
+            ("correct", self.absent, "--noisy.absent"),
+            ("window", self.consistency, "--noisy.consistency"),
+            ("teacher_decay", self.consistency, "--noisy.consistency"),
+            ("rise", self.selects or self.consistency, "--noisy.present, absent or consistency"),
+        ):
+            if getattr(self, name) != other[name] and not needs:
+                what = f"noisy.{name} has no effect without {flags}"
+                raise ConfigError(what, hint=f"Give {flags} too, or leave it out.")
 
 
 @dataclass(frozen=True, kw_only=True)

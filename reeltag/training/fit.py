@@ -50,7 +50,7 @@ from reeltag.training.callbacks import (
 from reeltag.training.config import Recipe
 from reeltag.training.freezing import choose_what_learns
 from reeltag.training.interrupt import explained
-from reeltag.training.label_graph import tell_of_labels
+from reeltag.training.label_graph import set_label_inputs
 from reeltag.training.loggers import (
     Loggers,
     check_loggers,
@@ -140,7 +140,7 @@ def train(
         eigenvalues=read_eigenvalues(recipe.eigenvalues),
         features=batches.items.features,
     )
-    tell_of_labels(tagger, batches.items, recipe.labels)
+    set_label_inputs(tagger, batches.items, recipe)
     start(tagger, recipe.init)
     choose_what_learns(tagger.model, recipe)  # before there is a folder: these may raise
     averaging = _averaging(recipe, batches)
@@ -202,7 +202,7 @@ def resume(
     checkpoint = saved if saved.is_file() else None
     if checkpoint is None:
         say(f"{out} has no checkpoint yet: training begins at step 0.")
-        tell_of_labels(tagger, batches.items, recipe.labels)
+        set_label_inputs(tagger, batches.items, recipe)
         start(tagger, recipe.init)
     choose_what_learns(tagger.model, recipe)
     with _alone(out):

@@ -12,7 +12,7 @@ from reeltag.training.optimiser import learning_groups
 
 
 def choose_what_learns(model: nn.Module, recipe: Recipe) -> None:
-    """Freeze what is to stay as it is.
+    """Freeze what is to stay as it is, and check that what learns at another rate is there.
 
     Args:
         model: to be trained.

@@ -16,24 +16,32 @@ from reeltag.labels.vectors import LabelVectors
 from reeltag.layers.graph import LABEL_STD
 from reeltag.models import KnowsCooccurrence, KnowsLabelVectors, families
 from reeltag.tagger.tagger import Tagger
-from reeltag.training.relabel_config import RelabelConfig
+from reeltag.training.config import Recipe
 
 _HINT = "Count it again on the data of the model: `reeltag labels DATA --out P.parquet`."
 
 
-def tell_of_labels(tagger: Tagger, items: VideoSet, config: RelabelConfig) -> None:
+def set_label_inputs(tagger: Tagger, items: VideoSet, recipe: Recipe) -> None:
     """Give a model the graph and the vectors of its labels, as far as it has any.
 
     Args:
         tagger: that is to be trained.
         items: of the training split.
-        config: the files that they are taken from.
+        recipe: names the files that they are taken from.
 
     Raises:
+        ConfigError: a run to start from has them already.
         DataError, ConfigError: see `set_label_graph` and `set_label_vectors`.
     """
-    set_label_graph(tagger, items, config.graph)
-    set_label_vectors(tagger, config.vectors)
+    labels = recipe.labels
+    for name, file in (("graph", labels.graph), ("vectors", labels.vectors)):
+        if file and recipe.init and not recipe.init.endswith(".safetensors"):
+            raise ConfigError(
+                f"labels.{name} has no effect: {recipe.init} has its own",
+                hint=f"Leave out --labels.{name}, or train from the start without --init.",
+            )
+    set_label_graph(tagger, items, labels.graph)
+    set_label_vectors(tagger, labels.vectors)
 
 
 def set_label_graph(tagger: Tagger, items: VideoSet, file: str = "") -> None:
@@ -98,7 +106,8 @@ def set_label_vectors(tagger: Tagger, file: str) -> None:
         raise ConfigError(
             f"{error}",
             where=file,
-            hint=f"Give the model vectors of that size: --model.label-size {vectors_CV.shape[1]}.",
+            hint="Give the model vectors of that size (of dbof_gcn: --model.label-size "
+            f"{vectors_CV.shape[1]}).",
         ) from error
     if not int(os.environ.get("RANK", 0)):
         say(f"The label vectors begin as those of {file}, {vectors_CV.shape[1]} numbers each.")

@@ -8,7 +8,7 @@ Both have a state that a resumed training goes on with.
 
 import copy
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -26,8 +26,9 @@ from reeltag.training.losses import Loss, Objective
 class SmallLoss:
     """An objective whose loss leaves out the labels that cost most.
 
-    The share rises from 0 over the first `config.rise` batches: what stands out before a model has
-    learned anything is what is rare.
+    The fraction rises from 0 over the first `config.rise` batches: what stands out before a model
+    has learned anything is what is rare. Of several processes each looks at its own part of the
+    batch, and each member of a mixture chooses for itself.
 
     Args:
         make: from the loss that leaves out, to the objective of labels.
@@ -39,7 +40,7 @@ class SmallLoss:
 
     def __init__(self, make: Callable[[Loss], Objective], loss: Loss, config: NoisyConfig) -> None:
         self.loss, self.config = loss, config
-        self.objective = make(self._believed)
+        self.objective = make(self._selected)
         self.batches = 0
 
     def __call__(self, batch: FrameBatch, model: nn.Module) -> tuple[Tensor, dict[str, Tensor]]:
@@ -48,9 +49,9 @@ class SmallLoss:
         self.batches += 1
         return found
 
-    def _believed(self, logits_BC: Tensor, labels_BC: Tensor, weights_BC: Tensor | None) -> Tensor:
+    def _selected(self, logits_BC: Tensor, labels_BC: Tensor, weights_BC: Tensor | None) -> Tensor:
         config = self.config
-        share = _risen(self.batches, config.rise)
+        share = _ramp(self.batches, config.rise)
         labels_BC, weights_BC = without_largest(
             logits_BC.detach(),
             labels_BC,
@@ -76,10 +77,11 @@ class Consistent:
         teacher_n = d_n teacher_{n-1} + (1 - d_n) model_n      d_n = min(1 - 1 / (n + 1), decay)
         loss      = objective + w_n sum_C BCE(model(window), sigmoid(teacher(all frames)))
 
-    A window is a run of `config.window` of a video's frames, drawn anew for each video and batch;
-    the teacher drops nothing. w_n rises to `config.consistency` over `config.rise` batches. Source:
-    Tarvainen & Valpola 2017 (arXiv:1703.01780), whose students see other noise, not other frames,
-    and whose distance is that of probabilities squared.
+    A window is a run of `config.window` of a video's frames, another one for each video and batch;
+    of a video of one frame it is that frame. The teacher drops nothing. w_n rises to
+    `config.consistency` over `config.rise` batches. Source: Tarvainen & Valpola 2017
+    (arXiv:1703.01780), whose students see other noise, not other frames, and whose distance is that
+    of probabilities squared.
 
     Args:
         objective: what the model learns otherwise.
@@ -107,7 +109,7 @@ class Consistent:
             prob_BC = torch.sigmoid(self.teacher(batch.frames, batch.mask).float())
         logits_BC = model(seen.frames, seen.mask).float()
         costs = F.binary_cross_entropy_with_logits(logits_BC, prob_BC, reduction="none")
-        added = _risen(self.batches, self.config.rise) * self.config.consistency
+        added = _ramp(self.batches, self.config.rise) * self.config.consistency
         consistency = added * costs.sum(dim=-1).mean()
         self.batches += 1
         return loss + consistency, logs | {"consistency_loss": consistency.detach()}
@@ -119,9 +121,9 @@ class Consistent:
             self.teacher = copy.deepcopy(model).eval().requires_grad_(False)
             if self._begun is not None:
                 self.teacher.load_state_dict(self._begun)
+                self._begun = None
         decay = min(1 - 1 / (self.batches + 1), self.config.teacher_decay)
-        pairs = zip(self.teacher.state_dict().values(), model.state_dict().values(), strict=True)
-        for slow, fast in pairs:
+        for slow, fast in zip(_tensors(self.teacher), _tensors(model), strict=True):
             if slow.is_floating_point():
                 slow.lerp_(fast, 1 - decay)
             else:
@@ -129,7 +131,7 @@ class Consistent:
 
     def state_dict(self) -> dict[str, Any]:
         """Return what a resumed training needs to go on exactly as this one."""
-        teacher = None if self.teacher is None else self.teacher.state_dict()
+        teacher = self._begun if self.teacher is None else self.teacher.state_dict()
         return {"batches": self.batches, "teacher": teacher}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -158,6 +160,12 @@ def window(batch: FrameBatch, share: float) -> FrameBatch:
     return replace(batch, frames=frames_BTD * mask_BT.unsqueeze(-1), mask=mask_BT)
 
 
-def _risen(batches: int, rise: int) -> float:
+def _tensors(model: nn.Module) -> Iterator[Tensor]:
+    """Yield what a model computes with, each tensor once."""
+    yield from model.parameters()
+    yield from model.buffers()
+
+
+def _ramp(batches: int, rise: int) -> float:
     """Return how far what rises over `rise` batches has risen, in [0, 1]."""
     return min(1.0, batches / rise) if rise else 1.0

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler, OneCycleLR
 
+from reeltag.core.errors import ConfigError
 from reeltag.layers.wide_linear import factored_gradient_of
 from reeltag.training.config import Optimisation
 from reeltag.training.factored_adam import FactoredAdam, merge_gradients
@@ -23,10 +24,13 @@ def learning_groups(model: nn.Module, config: Optimisation) -> list[dict[str, An
         config: its learning rates.
 
     Raises:
-        ConfigError: a pattern names no parameter.
+        ConfigError: a pattern names no parameter, or none that learns.
     """
     factors = dict[str, float]()
+    frozen = {name for name, value in model.named_parameters() if not value.requires_grad}
     for pattern, factor in config.factors():
+        if frozen.issuperset(named_by(pattern, model, "rates")):
+            raise ConfigError(f"{pattern!r} names frozen tensors alone", where="rates")
         factors = dict.fromkeys(named_by(pattern, model, "rates"), factor) | factors
     learning = [(name, value) for name, value in model.named_parameters() if value.requires_grad]
     groups = dict[float, list[nn.Parameter]]({1.0: []})

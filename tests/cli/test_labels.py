@@ -116,6 +116,7 @@ def test_labels_write_all_classes_and_a_picture(
         (["--top", "-1"], "top: must be at least 0"),
         (["--min-videos", "0"], "min_videos: must be at least 1"),
         (["--picture", "a.gif"], "got 'a.gif'"),
+        (["--texts", "bge_small_en"], "give --vectors FILE too"),
         (["--picture-classes", "1"], "picture_classes: must be at least 2"),
         (["--class", "Cart"], "Did you mean Car"),
         (["--class", "4"], "--class: must be in 0 to 3, got 4"),
@@ -193,3 +194,16 @@ def test_labels_without_names_have_no_vectors(
     assert run(["labels", str(data), "--vectors", str(data / "V.parquet")]) == 2
     assert "4 classes have no names" in capsys.readouterr().err
     assert not (data / "V.parquet").exists()
+
+
+def test_class_without_a_name_has_the_mean_of_the_others(
+    data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ClassList(("Car", "class 1", "Game", "Rare")).save(data / "classes.csv")
+    path = data / "V.parquet"
+    assert run(["labels", str(data), "--vectors", str(path), "--texts", TEXTS]) == 0
+    assert (
+        "1 classes without a name have the mean of the others: class 1" in capsys.readouterr().err
+    )
+    vectors = LabelVectors.load(path).vectors
+    assert vectors[1].tolist() == pytest.approx(vectors[[0, 2, 3]].mean(axis=0).tolist())

@@ -17,7 +17,8 @@ from reeltag.labels.vectors import LabelVectors
 from reeltag.layers.graph import LABEL_STD
 from reeltag.models import dbof_gcn
 from reeltag.tagger.tagger import Tagger
-from reeltag.training.label_graph import set_label_graph, set_label_vectors
+from reeltag.training.config import Recipe
+from reeltag.training.label_graph import set_label_graph, set_label_inputs, set_label_vectors
 from reeltag.training.relabel_config import RelabelConfig
 from reeltag.training.relabelling import relabelled
 
@@ -102,7 +103,7 @@ def test_label_vectors_that_do_not_fit_raise_with_the_way_out(
     LabelVectors(names, np.ones((len(names), 9), np.float32)).save(path)
     with pytest.raises(ConfigError, match="label vectors are") as found:
         set_label_vectors(tagger, str(path))
-    assert found.value.hint.endswith("--model.label-size 9.")
+    assert found.value.hint.endswith("--model.label-size 9).")
     tagger.class_names = ("one", *names[1:])
     LabelVectors(("other", *names[1:]), np.ones((len(names), 9), np.float32)).save(path)
     with pytest.raises(DataError, match="class 0 is 'other'; in the model it is 'one'"):
@@ -113,3 +114,11 @@ def test_label_vectors_that_do_not_fit_raise_with_the_way_out(
     assert "dbof_gcn" in found.value.hint
     set_label_vectors(tagger, "")
     assert torch.equal(state(tagger), untold)
+
+
+def test_inputs_that_a_run_to_start_from_has_already_raise(dataset: Dataset) -> None:
+    tagger, _ = told(dataset)
+    for name in ("graph", "vectors"):
+        recipe = Recipe(init="RUN", labels=RelabelConfig(**{name: "file.parquet"}))  # type: ignore[arg-type]
+        with pytest.raises(ConfigError, match=f"labels.{name} has no effect: RUN has its own"):
+            set_label_inputs(tagger, dataset.videos(), recipe)

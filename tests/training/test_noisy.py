@@ -130,8 +130,9 @@ def test_training_in_two_pieces_is_that_in_one(
 
 
 def test_what_cannot_be_meant_raises() -> None:
-    with pytest.raises(ConfigError, match="none are looked for"):
-        NoisyConfig(correct=True)
+    for given in ({"correct": True}, {"window": 0.1}, {"teacher_decay": 0.5}, {"rise": 3}):
+        with pytest.raises(ConfigError, match="has no effect without"):
+            NoisyConfig(**given)
     with pytest.raises(ConfigError, match=r"noisy.present is 1.5; allowed: a number in \[0, 1\)"):
         NoisyConfig(present=1.5)
 

@@ -172,6 +172,12 @@ def test_schedule_keeps_the_ratio_of_the_rates(schedule: Literal["staircase", "o
     assert len(seen) > 5
 
 
+def test_rates_of_frozen_tensors_raise() -> None:
+    model = nn.Linear(2, 1).requires_grad_(False)
+    with pytest.raises(ConfigError, match="'bias' names frozen tensors alone"):
+        learning_groups(model, Optimisation(rates=("bias=0.1",)))
+
+
 def test_rates_of_nothing_raise() -> None:
     with pytest.raises(ConfigError, match="no parameter 'graph'"):
         learning_groups(nn.Linear(2, 1), Optimisation(rates=("graph=0.1",)))

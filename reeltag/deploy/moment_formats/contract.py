@@ -213,6 +213,9 @@ class _ByVideo(Mapping[str, list[ExportedMoment]]):
         places = self._order[self._bounds[code] : self._bounds[code + 1]]
         return [self._moments[place] for place in places.tolist()]
 
+    def __contains__(self, video: object) -> bool:
+        return video in self._codes
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._codes)
 

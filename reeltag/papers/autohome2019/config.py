@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from reeltag.augment.config import AugmentConfig
 from reeltag.core.bounds import CheckedFields, Rate
+from reeltag.core.errors import ConfigError
 from reeltag.data.sampling import FrameChoice
 from reeltag.data.synth.config import SynthConfig
 from reeltag.labels.folds import FoldConfig, NumFolds
@@ -146,6 +147,8 @@ class Config(CheckedFields):
         """Raise ConfigError for numbers with which a late step would fail."""
         AugmentConfig(noise=self.noise)
         RelabelConfig(rated_weight=self.rated_weight, tau=self.tau)
+        if self.graph_rate != 1 and not self.train_graph:
+            raise ConfigError("graph_rate has no effect on a matrix that is not trained")
 
 
 TINY_DATA = SynthConfig(
@@ -180,9 +183,8 @@ class AutohomePlan:
     @property
     def rates(self) -> tuple[str, ...]:
         """Learning rates of the GCN's tensors that are not the common one."""
-        config = self.config
-        own = config.train_graph and config.graph_rate != 1
-        return (f"head.graph={config.graph_rate:g}",) if own else ()
+        rate = self.config.graph_rate
+        return () if rate == 1 else (f"head.graph={rate:g}",)
 
     @property
     def fifth(self) -> FoldConfig:
