@@ -12,7 +12,7 @@ from reeltag.data.synth.corpus import write_corpus
 from reeltag.predictions.file import open_predictions
 from tests.cli.moment_runs import untrained_tagger
 from tests.deploy.synthetic_runs import run_of
-from tests.inference.near_workers import work_nearby
+from tests.inference.near_workers import dividing_few_batches, work_nearby
 from tests.inference.test_stream import pairs
 
 CORPUS = SynthConfig(videos=30, classes=12, rgb=16, audio=8, min_frames=3, max_frames=33)
@@ -91,12 +91,12 @@ def test_predict_with_workers_writes_the_rows_of_one_process(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     engines = work_nearby(monkeypatch)
-    monkeypatch.setattr("reeltag.inference.shares.LEAST_BATCHES", 1)
     monkeypatch.chdir(data.parent)
     common = (checkpoint, "--data", data.name, "--split", "all", "--segments", "--batch-size", 4)
-    alone = predicted(capfd, *common, "--out", tmp_path / "one")
-    assert not engines
-    found = predicted(capfd, *common, "--out", tmp_path / "two", "--workers", 2)
+    with dividing_few_batches():
+        alone = predicted(capfd, *common, "--out", tmp_path / "one")
+        assert not engines
+        found = predicted(capfd, *common, "--out", tmp_path / "two", "--workers", 2)
     assert len(engines[0].worker_names) == 2 and len(engines[0].ran) == 8
     for kind in ("videos", "segments"):
         assert pairs(tmp_path / "one", kind) == pairs(tmp_path / "two", kind)
