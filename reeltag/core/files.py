@@ -10,6 +10,7 @@ from typing import BinaryIO, TypeAlias, cast
 from reeltag.core.errors import OutputError
 from reeltag.core.locks import Lock, hold, try_lock
 from reeltag.core.parts import (
+    is_lock,
     lock_next_to,
     lock_path,
     new_part,
@@ -306,6 +307,20 @@ def remove_left(path: Path) -> None:
     remove_dead_parts(path.parent, path.name)
     if path.is_dir():
         remove_dead_parts(path, path.resolve().name)
+
+
+def remove_left_within(folder: Path) -> None:
+    """Remove what killed processes left anywhere in a folder: parts, and locks that nobody holds.
+
+    Args:
+        folder: of results, which this process alone writes now.
+    """
+    for within in [folder, *(path for path in folder.rglob("*") if path.is_dir())]:
+        if within.is_dir():  # it was no part
+            remove_dead_parts(within)
+    for lock in [path for path in folder.rglob("*") if is_lock(path.name)]:
+        with suppress(OutputError), try_lock(lock):
+            pass
 
 
 def write_json(path: Path, value: object) -> None:

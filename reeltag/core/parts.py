@@ -66,6 +66,11 @@ def is_part(name: str) -> bool:
     return _PART.fullmatch(name) is not None
 
 
+def is_lock(name: str) -> bool:
+    """Return whether the name of a file is that of a lock."""
+    return name.startswith(".") and name.endswith(f".{_LOCK}")
+
+
 def part_name(name: str) -> str:
     """Return a new name for what is to become `name`."""
     return f".{_short(name)}.{secrets.token_hex(8)}{_PART_ENDING}"

@@ -15,7 +15,7 @@ from typing import Any
 import reeltag
 from reeltag.core.errors import DataError
 from reeltag.core.fields import from_json
-from reeltag.core.files import put, write_json
+from reeltag.core.files import put, remove_left_within, write_json
 from reeltag.core.parts import remove_dead_parts
 from reeltag.core.writing import make_folder
 from reeltag.pipeline.keys import json_value
@@ -114,6 +114,7 @@ def finish(step: Step, root: Path, record: Record, seconds: float) -> Record:
     """Rename the folder of a step that has run: it appears complete, in one rename."""
     part = part_of(step, root)
     if not record.finished:
+        remove_left_within(part)  # of sessions that were killed
         complete = {"finished": True, "seconds": record.seconds + seconds, "bytes": size_of(part)}
         record = Record(**{**asdict(record), **complete})
         _write(part, step, root, record)

@@ -110,7 +110,12 @@ def test_run_of_a_killed_training_is_free_and_goes_on(
     assert not [name for name in files(out) if "reeltag" in name]
 
 
-@pytest.mark.parametrize("size", ["24k", "40k", "64k", "100k", "160k", "300k"])
+def slow(size: str) -> object:
+    """Return a size of disk that a training takes minutes to fill."""
+    return pytest.param(size, marks=pytest.mark.slow)
+
+
+@pytest.mark.parametrize("size", ["24k", "40k", "64k", "100k", slow("160k"), slow("300k")])
 def test_full_disk_in_training_is_an_output_error(
     data: Path, tmp_path: Path, size: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

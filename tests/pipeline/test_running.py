@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from reeltag.core.errors import ConfigError, DataError, OutputError
+from reeltag.core.parts import lock_next_to, part_name
 from reeltag.pipeline.events import Event
 from reeltag.pipeline.failures import FailedStepsError
 from reeltag.pipeline.running import run
@@ -152,6 +153,21 @@ def test_killed_step_resumes_in_its_folder(tmp_path: Path, launch: Launch) -> No
     record = read_record(folder)
     assert record is not None and record.sessions == 2 and record.seconds >= 100  # of both
     assert folders(root) == [folder.name]
+
+
+def test_finished_step_has_nothing_that_killed_sessions_left(tmp_path: Path) -> None:
+    goal, root = slow_step(tmp_path), tmp_path / "work"
+    (tmp_path / "gate").touch()
+    run_folder = part_of(goal, root) / "run"
+    run_folder.mkdir(parents=True)
+    lock_next_to(run_folder).touch()  # of a session that was killed when its result was whole
+    (run_folder / ".reeltag-lock").touch()
+    (run_folder / part_name("model.safetensors")).touch()
+    (run_folder / "model.safetensors").touch()
+    run(goal, root)
+    folder = folder_of(goal, root)
+    left = {str(path.relative_to(folder)) for path in folder.rglob("*")}
+    assert left == {"run", "run/model.safetensors", "step.json", "ticks", "value.json"}
 
 
 def test_kill_before_rename_runs_nothing_again(tmp_path: Path) -> None:
