@@ -4,7 +4,7 @@ import sys
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
-from reeltag.core.bounds import CheckedFields
+from reeltag.core.bounds import CheckedFields, Positive
 from reeltag.core.console import say
 from reeltag.data.sampling import FrameChoice
 from reeltag.data.synth.config import SynthConfig
@@ -15,6 +15,7 @@ from reeltag.papers.common.splits.own_videos import OwnVideos
 from reeltag.papers.common.steps.train import NEVER
 from reeltag.tagger.thresholds import Between
 from reeltag.training.config import Optimisation
+from reeltag.training.frame_regression import FrameRegressionConfig
 from reeltag.training.relabel_config import RelabelConfig
 
 # where the rules were measured (reels); they reach what is published for 3.9 M videos
@@ -51,6 +52,8 @@ class Config(CheckedFields):
     """frames: a logistic regression of every frame, fitted on labels and ratings at once, for few
     videos, from two ratings on; nextvlad: NeXtVLAD on whole videos, then on ratings; auto: frames
     below 1,000 videos."""
+    frame_steps: Positive = FrameRegressionConfig().steps
+    """Steps of the regression of every frame."""
     clusters: int | None = None
     """Clusters of NeXtVLAD. None: 64 (V / 4000)^0.1, a multiple of 8."""
     hidden: int | None = None
@@ -96,6 +99,7 @@ TINY_DATA = SynthConfig(
 )
 TINY = Config(
     finder="nextvlad",
+    frame_steps=20,
     clusters=4,
     hidden=8,
     batch_size=8,

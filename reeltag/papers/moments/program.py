@@ -48,7 +48,8 @@ def solve(data: Dataset, config: Config) -> Goal:
 
 def _regressed(plan: MomentsPlan, builder: GraphBuilder, data: Dataset) -> Goal:
     """Return the finder for few videos: every frame, labels and ratings at once."""
-    videos, how = plan.regressed_videos(), FrameRegressionConfig()
+    videos = plan.regressed_videos()
+    how = FrameRegressionConfig(steps=plan.config.frame_steps)
     stage_1 = builder.regress_frames("I", videos, None, how)
     if plan.config.without_ratings:
         return evaluate_finder(stage_1, stage_1, stage_1, plan, builder, data)
